@@ -1,0 +1,31 @@
+"""Wires the guest into the house: what it limits, and where its urls are."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.apps import AppConfig
+
+if TYPE_CHECKING:
+    from mozaiks.workspaces.models import Workspace
+
+
+class AnnuityConfig(AppConfig):
+    """Annuity calculations, counted by the month."""
+
+    name = "annuity"
+    verbose_name = "Annuity"
+    default_auto_field = "django.db.models.BigAutoField"
+    api_urls = "annuity.urls"
+
+    def ready(self) -> None:
+        from annuity.limits import declare_limits
+
+        declare_limits()
+
+    def load_demo(self, workspace: Workspace, *, since: datetime, now: datetime) -> None:
+        """Use what is limited as it would have been used from ``since`` to ``now``."""
+        from annuity import demo
+
+        demo.work(workspace, since=since, now=now)

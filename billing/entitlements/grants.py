@@ -1,0 +1,344 @@
+"""
+Units given and ended: the one way in which grants reach a subject.
+
+Everything here is idempotent by the grant's dedupe key: an existing key is a no-op, whatever its template says by now.
+Grants take effect at the time of the event behind them, never at arrival; endings happen now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from billing.engine import keys
+from billing.engine.lots import in_burn_order, lot_of
+from billing.engine.standing import Standing
+from billing.engine.types import (
+    EndingReason,
+    EnforcementOverride,
+    GrantFacts,
+    GrantKind,
+    Replenish,
+    SourceType,
+)
+from billing.entitlements import telemetry
+from billing.entitlements.allowances import Allowance, lock_many
+from billing.entitlements.facts import Facts, load_schedule
+from billing.entitlements.passing import bring_row_up_to_date, load_facts, place_window
+from billing.entitlements.resolvers import DefinitionInfo, definition_by_id
+from billing.entitlements.spending import settle_overage
+from billing.entitlements.writing import write
+from billing.models import Grant, GrantEnding, PlanAssignment, PlanTemplate, Purchase
+from billing.models.catalog import DurationPolicy, EffectivePolicy, PlanGrantKind, ProductGrantKind
+from mozaiks.kit.db import requires_transaction
+
+#: What a grant of each kind gives: its amount in every window, or once in its life.
+REPLENISH = {
+    GrantKind.PLAN_BASE: Replenish.PER_WINDOW,
+    GrantKind.ADDON_TIMEBOXED: Replenish.PER_WINDOW,
+    GrantKind.TOPUP: Replenish.ONCE,
+    GrantKind.PROMO: Replenish.ONCE,
+    GrantKind.MANUAL_ADJUSTMENT: Replenish.ONCE,
+    GrantKind.CORRECTION: Replenish.ONCE,
+}
+_FIXED_PREFIX = "g1:fixed:"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewGrant:
+    """A grant to be recorded. ``amount`` None is unlimited, ``expires_at`` None is never."""
+
+    info: DefinitionInfo
+    amount: int | None
+    kind: GrantKind
+    replenish: Replenish
+    effective_at: datetime
+    source_type: SourceType
+    source_id: str
+    dedupe_key: str
+    expires_at: datetime | None = None
+    template_id: int | None = None
+    override: EnforcementOverride | None = None
+    operation_key: str = ""
+    provider: str = ""
+    provider_event_id: str = ""
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def fingerprint(self, subject_id: int) -> str:
+        """Source, subject, template and period; not the amount, which a template may change later."""
+        return keys.fingerprint(
+            {
+                "source": [self.source_type.value, self.source_id],
+                "subject": subject_id,
+                "template": self.template_id,
+                "period": [self.effective_at, self.expires_at],
+            }
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recorded:
+    """What became of a request: grants inserted, keys that existed before, grants ended; the balances' versions after it."""
+
+    inserted: tuple[int, ...] = ()
+    existing: int = 0
+    ended: tuple[int, ...] = ()
+    versions: dict[str, int] = field(default_factory=dict)
+
+
+@requires_transaction
+def grant_entitlements_for_plan_state(
+    assignment: PlanAssignment, *, now: datetime, replaces: Sequence[int] = (), unscheduled: Sequence[int] = ()
+) -> Recorded:
+    """
+    Turn the templates of the assignment's plan into grants, and end the live plan grants of the assignments it ``replaces``.
+
+    ``unscheduled`` are definitions that a scheduled change would have touched which is dropped now: their next boundary moves.
+
+    Grants of fixed duration live their days whatever the plan does. Templates that grant when a period is paid are left to
+    the payment. Idempotent by (assignment, template, period).
+    """
+    templates = assignment.plan.templates.filter(effective_policy=EffectivePolicy.ON_ASSIGNMENT_CURRENT).order_by("id")
+    new = [_of_template(assignment, template) for template in templates]
+    ending = list(
+        Grant.objects.filter(
+            subject_id=assignment.billable_entity_id,
+            source_type=SourceType.PLAN_ASSIGNMENT,
+            source_id__in=[str(assignment_id) for assignment_id in replaces],
+            endings__isnull=True,
+        ).exclude(dedupe_key__startswith=_FIXED_PREFIX)
+    )
+    return record(
+        assignment.billable_entity_id,
+        new=new,
+        ending=[grant for grant in ending if grant.expires_at is None or grant.expires_at > now],
+        reason=EndingReason.REPLACED,
+        source=(SourceType.PLAN_ASSIGNMENT, str(assignment.pk)),
+        touching=[definition_by_id(definition_id) for definition_id in unscheduled],
+        now=now,
+    )
+
+
+@requires_transaction
+def note_schedule(subject_id: int, definition_ids: Sequence[int], *, now: datetime) -> None:
+    """A plan change was scheduled or dropped: the balances it touches get their next boundary anew."""
+    record(subject_id, touching=[definition_by_id(definition_id) for definition_id in definition_ids], now=now)
+
+
+@requires_transaction
+def grant_entitlements_for_purchase(purchase: Purchase, *, now: datetime) -> Recorded:
+    """Turn the product's templates into grants of a confirmed purchase; quantity multiplies. A product is required."""
+    if purchase.product is None:
+        raise ValueError("a purchase without a product grants nothing; it is kept and flagged")
+    new = [
+        NewGrant(
+            info=definition_by_id(template.definition_id),
+            amount=None if template.amount is None else template.amount * purchase.quantity,
+            kind=ProductGrantKind(template.grant_kind).grant_kind,
+            replenish=REPLENISH[ProductGrantKind(template.grant_kind).grant_kind],
+            effective_at=purchase.purchased_at,
+            expires_at=_after_days(purchase.purchased_at, template.duration_days),
+            source_type=SourceType.BILLING_PURCHASE,
+            source_id=str(purchase.pk),
+            template_id=template.pk,
+            dedupe_key=keys.purchase_grant_key(purchase.pk, template.pk),
+            provider=purchase.provider,
+        )
+        for template in purchase.product.templates.order_by("id")
+    ]
+    return record(purchase.billable_entity_id, new=new, now=now)
+
+
+@requires_transaction
+def record(
+    subject_id: int,
+    *,
+    new: Sequence[NewGrant] = (),
+    ending: Sequence[Grant] = (),
+    touching: Sequence[DefinitionInfo] = (),
+    reason: EndingReason = EndingReason.CANCELED,
+    source: tuple[SourceType, str] = (SourceType.MANUAL_CONSOLE, ""),
+    now: datetime,
+) -> Recorded:
+    """
+    Record grants and endings of one subject and bring its balances along: all in the caller's transaction.
+
+    Units that become free pay overage of the running window once, at the end. ``touching`` names definitions that are
+    brought along although no grant of theirs changes.
+    """
+    infos = [grant.info for grant in new] + [definition_by_id(grant.definition_id) for grant in ending]
+    infos += touching
+    if not infos:
+        return Recorded()
+    anchors = {grant.info.id: grant.effective_at for grant in reversed(new)}
+    allowances = lock_many(subject_id, infos, now=now, anchors=anchors)
+    load_facts(allowances)
+    by_definition = {allowance.info.id: allowance for allowance in allowances}
+    ended = _end(subject_id, ending, by_definition, reason=reason, source=source)
+    inserted, existing = _insert(subject_id, new, by_definition)
+    if not ended and not inserted and not touching:
+        return Recorded(existing=existing)
+    _look_at_schedule(subject_id, by_definition)
+    for allowance in allowances:
+        settle_overage(allowance)
+        bring_row_up_to_date(allowance)
+    write(allowances)
+    versions = {allowance.info.code: allowance.row.version for allowance in allowances}
+    return Recorded(inserted=tuple(inserted), existing=existing, ended=tuple(ended), versions=versions)
+
+
+def _look_at_schedule(subject_id: int, allowances: dict[int, Allowance]) -> None:
+    """What a scheduled plan change will end has changed where grants of plans ended or were given."""
+    facts = {definition_id: each.facts for definition_id, each in allowances.items() if each.facts is not None}
+    if any(each.upcoming for each in facts.values()):
+        load_schedule(subject_id, facts)
+
+
+def _end(
+    subject_id: int,
+    ending: Sequence[Grant],
+    allowances: dict[int, Allowance],
+    *,
+    reason: EndingReason,
+    source: tuple[SourceType, str],
+) -> list[int]:
+    """Write endings of grants that have none yet; under the lock, so nobody else ends them meanwhile."""
+    if not ending:
+        return []
+    ids = [grant.pk for grant in ending]
+    over = set(GrantEnding.objects.filter(grant_id__in=ids).values_list("grant_id", flat=True))
+    live = [grant for grant in ending if grant.pk not in over]
+    GrantEnding.objects.bulk_create(
+        GrantEnding(
+            subject_id=subject_id,
+            grant_id=grant.pk,
+            ended_at=allowances[grant.definition_id].at,
+            reason=reason,
+            source_type=source[0],
+            source_id=source[1],
+            dedupe_key=keys.ending_key(grant.pk),
+            created_at=allowances[grant.definition_id].at,
+        )
+        for grant in live
+    )
+    for grant in live:
+        _close_lot(allowances[grant.definition_id], grant.pk)
+    return [grant.pk for grant in live]
+
+
+def _insert(subject_id: int, new: Sequence[NewGrant], allowances: dict[int, Allowance]) -> tuple[list[int], int]:
+    """Insert the grants whose keys are new, and open their lots; returns ids and the number of known keys."""
+    if not new:
+        return [], 0
+    wanted = {grant.dedupe_key: grant for grant in new}
+    known = set(Grant.objects.filter(dedupe_key__in=wanted).values_list("dedupe_key", flat=True))
+    fresh = [grant for key, grant in wanted.items() if key not in known]
+    if known:
+        telemetry.log.info("grants_deduped", subject_id=subject_id, number=len(known))
+    if not fresh:
+        return [], len(known)
+    at = {grant.dedupe_key: allowances[grant.info.id].at for grant in fresh}
+    Grant.objects.bulk_create(_row(subject_id, grant, at[grant.dedupe_key]) for grant in fresh)
+    ids = dict(Grant.objects.filter(dedupe_key__in=at).values_list("dedupe_key", "id"))
+    telemetry.GRANTS_INSERTED.inc(len(fresh))
+    for grant in fresh:
+        _open_lot(allowances[grant.info.id], _facts_of(grant, ids[grant.dedupe_key]))
+    return sorted(ids.values()), len(known)
+
+
+def _close_lot(allowance: Allowance, grant_id: int) -> None:
+    facts, standing = allowance.facts, allowance.standing
+    if facts is None or standing is None:
+        raise ValueError("grants change only on an allowance whose facts were read")
+    facts.grants = [
+        replace(grant, ends_at=min(grant.ends_at or allowance.at, allowance.at)) if grant.id == grant_id else grant
+        for grant in facts.grants
+    ]
+    standing.lots = [lot for lot in standing.lots if lot.grant_id != grant_id]
+
+
+def _open_lot(allowance: Allowance, grant: GrantFacts) -> None:
+    facts, standing = allowance.facts, allowance.standing
+    if facts is None or standing is None:
+        raise ValueError("grants change only on an allowance whose facts were read")
+    if allowance.info.needs_anchor and facts.anchor_at is None:
+        _anchor(allowance, facts, standing, grant.effective_at)
+    facts.grants.append(grant)
+    if grant.active_at(allowance.at):
+        standing.lots = in_burn_order([*standing.lots, lot_of(standing.rule, grant, standing.window)])
+
+
+def _anchor(allowance: Allowance, facts: Facts, standing: Standing, anchor_at: datetime) -> None:
+    """
+    Without any assignment the grant that is recorded first says where anniversary windows begin.
+
+    A window that was used before there was a grant goes on to its end.
+    """
+    facts.anchor_at = anchor_at
+    if allowance.row.version == 0 and not allowance.closed_rows:
+        place_window(allowance, facts)
+        standing.window = allowance.window
+
+
+def _facts_of(grant: NewGrant, grant_id: int) -> GrantFacts:
+    return GrantFacts(
+        id=grant_id,
+        amount=grant.amount,
+        kind=grant.kind,
+        replenish=grant.replenish,
+        source=grant.source_type,
+        effective_at=grant.effective_at,
+        ends_at=grant.expires_at,
+        override=grant.override,
+    )
+
+
+def _row(subject_id: int, grant: NewGrant, at: datetime) -> Grant:
+    return Grant(
+        subject_id=subject_id,
+        definition_id=grant.info.id,
+        amount=grant.amount,
+        kind=grant.kind,
+        replenish=grant.replenish,
+        enforcement_override=grant.override,
+        effective_at=grant.effective_at,
+        expires_at=grant.expires_at,
+        source_type=grant.source_type,
+        source_id=grant.source_id,
+        template_id=grant.template_id,
+        operation_key=grant.operation_key,
+        provider=grant.provider,
+        provider_event_id=grant.provider_event_id,
+        dedupe_key=grant.dedupe_key,
+        fingerprint=grant.fingerprint(subject_id),
+        metadata_json=grant.metadata,
+        created_at=at,
+    )
+
+
+def _of_template(assignment: PlanAssignment, template: PlanTemplate) -> NewGrant:
+    start = assignment.period_start_at
+    fixed = template.duration_policy == DurationPolicy.FIXED_DURATION
+    expires_at = _after_days(start, template.duration_days)
+    if template.duration_policy == DurationPolicy.PERIOD_WINDOW:
+        expires_at = assignment.period_end_at
+    return NewGrant(
+        info=definition_by_id(template.definition_id),
+        amount=template.amount,
+        kind=PlanGrantKind(template.grant_kind).grant_kind,
+        replenish=Replenish.PER_WINDOW,
+        effective_at=start,
+        expires_at=expires_at,
+        source_type=SourceType.PLAN_ASSIGNMENT,
+        source_id=str(assignment.pk),
+        template_id=template.pk,
+        dedupe_key=keys.fixed_grant_key(assignment.billable_entity_id, template.pk)
+        if fixed
+        else keys.assignment_grant_key(assignment.pk, template.pk, start),
+    )
+
+
+def _after_days(start: datetime, days: int | None) -> datetime | None:
+    return None if days is None else start + timedelta(days=days)

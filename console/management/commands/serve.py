@@ -1,0 +1,79 @@
+"""``manage.py serve``: pages, API, sockets and the boundary worker in one process."""
+
+import socket
+from argparse import ArgumentParser
+from typing import Any
+
+import uvicorn
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from billing.worker.embedded import embed
+from console.demo import LOGINS, PASSWORD
+from mozaiks.workspaces.models import User
+
+GRACE_SECONDS = 5
+
+
+class Server(uvicorn.Server):
+    """Says where to look once it can be looked at."""
+
+    greeting: str = ""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            print(self.greeting, flush=True)
+
+
+class Command(BaseCommand):
+    help = "Serve pages, API and sockets with uvicorn until Ctrl-C."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default=settings.HOST, help="address to listen on (HOST)")
+        parser.add_argument("--port", type=int, default=settings.PORT, help="port to listen on (PORT)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        host, port = options["host"], options["port"]
+        require_free(host, port)
+        if settings.BILLING_EMBEDDED_WORKER:
+            embed()
+        config = uvicorn.Config(
+            "mozaiks.asgi:application",
+            host=host,
+            port=port,
+            lifespan="on",
+            log_config=None,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+        server = Server(config)
+        server.greeting = greeting(f"http://{host}:{port}")
+        try:
+            server.run()
+        except KeyboardInterrupt:
+            self.stdout.write("Stopped.")
+        if not server.started:
+            raise CommandError("The server could not start; the reason stands above.")
+
+
+def require_free(host: str, port: int) -> None:
+    """:raises CommandError: when somebody else has the port."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CommandError(f"{host}:{port} cannot be used ({error.strerror}); PORT=… chooses another.") from error
+
+
+def greeting(base: str) -> str:
+    """Where things are, and who can sign in where this is the demo."""
+    places = [("start", "/"), ("console", "/admin/"), ("API", "/api/docs"), ("health", "/health")]
+    lines = [f"  {name:<10} {base}{path}" for name, path in places]
+    known = set(
+        User.objects.filter(username__in=[login.username for login in LOGINS]).values_list("username", flat=True)
+    )
+    logins = [f"  {login.username:<10} {login.what}" for login in LOGINS if login.username in known]
+    if settings.DEBUG and logins:
+        lines += ["", f"Demo logins, password {PASSWORD!r}:", *logins]
+    return "\n".join(["", "mozaiks is up:", *lines, "", "Ctrl-C stops it."])

@@ -1,0 +1,144 @@
+"""
+Who may do what at which door: one row for every method of every route below ``/api/``.
+
+A guest brings the rows of its own routes in ``tests/routes.py``. A route without a row fails the suite, and so does a row
+without a route.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+from django.apps import apps
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from billing.catalog.publishing import publish_plan, publish_product
+from tests import NOON
+from tests.api.lives import lived_in
+from tests.api.world import World
+
+#: Every request names the workspace; ``internal`` sends the key of our own services, and nothing else.
+CALLERS = ("anonymous", "stranger", "viewer", "member", "admin", "operator", "internal")
+
+Places = Mapping[str, object]
+
+
+def _no_places(world: World) -> Places:
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """
+    What a method of a route answers to each of ``CALLERS``, in their order.
+
+    ``prepare`` makes what the request needs and gives values for the places in the route.
+    """
+
+    method: str
+    route: str
+    statuses: str
+    body: Any = None
+    prepare: Callable[[World], Places] = field(default=_no_places)
+
+    def expected(self, caller: str) -> int:
+        return int(self.statuses.split()[CALLERS.index(caller)])
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.route}"
+
+
+READ = "401 404 200 200 200 404 200"
+MANAGE = "401 404 403 403 200 404 200"
+STAFF = "401 403 403 403 403 200 401"
+STAFF_MAKES = "401 403 403 403 403 201 401"
+PUBLIC = "200 200 200 200 200 200 200"
+
+
+def _lived_in(world: World) -> Places:
+    lived_in(world.entity)
+    return {"code": "gadgets.credits"}
+
+
+def _offers(world: World) -> Places:
+    """A plan and a product under one code."""
+    publish_plan({"code": "known", "name": "Known"}, [], now=NOON)
+    publish_product({"code": "known", "name": "Known"}, [], now=NOON)
+    return {"code": "known"}
+
+
+CONSOLE = (
+    ("GET", "entitlement-definitions", STAFF, None),
+    ("GET", "plans", STAFF, None),
+    ("POST", "plans", STAFF_MAKES, {"code": "made", "name": "Made", "entitlements": []}),
+    ("GET", "plans/<str:code>", STAFF, None),
+    ("PATCH", "plans/<str:code>", STAFF, {"name": "Changed", "reason": "It had the wrong name."}),
+    ("GET", "products", STAFF, None),
+    ("POST", "products", STAFF_MAKES, {"code": "made", "name": "Made"}),
+    ("GET", "products/<str:code>", STAFF, None),
+    ("PATCH", "products/<str:code>", STAFF, {"name": "Changed", "reason": "It had the wrong name."}),
+)
+BILLING = (
+    ("GET", "billing/limitations", READ, None),
+    ("GET", "billing/limitations/<str:code>/explain", READ, None),
+    ("POST", "billing/limitations/check", READ, {"items": [{"code": "gadgets.credits"}]}),
+    ("POST", "billing/limits/refresh", MANAGE, None),
+    ("GET", "billing/plan-state", READ, None),
+    ("GET", "wallet", READ, None),
+)
+CORE = [
+    Row(method="GET", route="api/schema", statuses=PUBLIC),
+    Row(method="GET", route="api/docs", statuses=PUBLIC),
+    Row(method="GET", route="api/<path:anything>", statuses="404 404 404 404 404 404 404"),
+    *(
+        Row(method=method, route=f"{prefix}{route}", statuses=statuses, body=body, prepare=_lived_in)
+        for prefix in ("api/", "api/v1/")
+        for method, route, statuses, body in BILLING
+    ),
+    *(
+        Row(method=method, route=f"{prefix}console/billing/{route}", statuses=statuses, body=body, prepare=_offers)
+        for prefix in ("api/", "api/v1/")
+        for method, route, statuses, body in CONSOLE
+    ),
+]
+
+
+def rows() -> list[Row]:
+    """The rows of the core and of every guest that is installed."""
+    return [*CORE, *(row for app in apps.get_app_configs() if hasattr(app, "api_urls") for row in _of_guest(app.name))]
+
+
+def _of_guest(name: str) -> list[Row]:
+    module = import_module(f"{name}.routes" if name.startswith("tests.") else f"{name}.tests.routes")
+    found: list[Row] = module.ROWS
+    return found
+
+
+def doors() -> set[tuple[str, str]]:
+    """Every method of every route below ``/api/``, from the URL configuration itself."""
+    return {
+        (method, route)
+        for route, view in _views(get_resolver().url_patterns)
+        if route.startswith("api/")
+        for method in _methods(view)
+    }
+
+
+def _views(patterns: list[URLPattern | URLResolver], above: str = "") -> Iterator[tuple[str, Any]]:
+    for pattern in patterns:
+        route = above + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from _views(pattern.url_patterns, route)
+        else:
+            yield route, pattern.callback
+
+
+def _methods(view: Any) -> list[str]:
+    """The methods a view has a handler for; a function takes any, and GET stands for them."""
+    kind = getattr(view, "cls", None) or getattr(view, "view_class", None)
+    if kind is None:
+        return ["GET"]
+    return [name.upper() for name in kind.http_method_names if name not in ("head", "options") and hasattr(kind, name)]

@@ -1,0 +1,1 @@
+"""A catalog and customers from before the engine, and what becomes of them."""

@@ -1,0 +1,1 @@
+"""The rules of the house, as tests: who imports whom, who reads the clock, what refuses to start."""
