@@ -21,6 +21,9 @@ PRODUCTION := env -i PATH="$$PATH" HOME="$$HOME" MOZAIKS_ENV_FILE=/dev/null \
 	SECRET_KEY=checked-3v9Qm2xT7bL0rW5yK8cN1dF6gH4jP-zS_aU-eX-iY-oV-uB ALLOWED_HOSTS=billing.example.org \
 	CSRF_TRUSTED_ORIGINS=https://billing.example.org INTERNAL_API_KEY=0f1e2d3c4b5a69788796a5b4c3d2e1f0
 
+# A check answers the same on every desk: neither `.env` nor the servers a test run is pointed at choose its database.
+HERMETIC := env -u DATABASE_URL -u REDIS_URL -u TEST_DATABASE_URL -u TEST_REDIS_URL MOZAIKS_ENV_FILE=/dev/null DEBUG=true
+
 help: ## say what there is
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | column -t -s "$$(printf '\t')"
 
@@ -45,7 +48,7 @@ lint: install-dev
 	@$(BIN)/ruff check --quiet .
 
 types: install-dev
-	@$(BIN)/mypy .
+	@$(HERMETIC) $(BIN)/mypy .
 
 contracts: install-dev
 	@for contract in pyproject.toml $$(ls */.importlinter mozaiks/platform/.importlinter 2>/dev/null); do \
@@ -54,8 +57,8 @@ contracts: install-dev
 	done
 
 migrations: install-dev
-	@DEBUG=true $(BIN)/python manage.py makemigrations --check --dry-run
-	@DEBUG=true $(BIN)/python manage.py check
+	@$(HERMETIC) $(BIN)/python manage.py makemigrations --check --dry-run
+	@$(HERMETIC) $(BIN)/python manage.py check
 
 deploy: install-dev
 	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
