@@ -27,6 +27,8 @@ MORE: Mapping[ConsoleRole, tuple[str, ...]] = {
         "grant_entitlements",
         "correct_balances",
         "set_plan",
+        "adjust_purchases",
+        "replay_events",
     ),
     ConsoleRole.CATALOG_EDITOR: (
         "add_plan",

@@ -67,6 +67,11 @@ SECTIONS = (
             "billing.purchase": "payments",
             "billing.purchaseadjustment": "currency_exchange",
             "billing.billingevent": "inbox",
+            "billing.checkoutsession": "shopping_cart_checkout",
+            "billing.billingcustomer": "contact_page",
+            "billing.providersubscription": "autorenew",
+            "billing.paymentmethod": "credit_card",
+            "billing.requestidempotency": "replay",
         },
     ),
     Section(

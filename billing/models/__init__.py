@@ -8,7 +8,9 @@ are projections of them.
 from billing.models.assignments import AssignmentProviderDetail, PlanAssignment
 from billing.models.balances import Balance, OpenLot
 from billing.models.catalog import Plan, PlanTemplate, Product, ProductTemplate
+from billing.models.checkouts import CheckoutSession, RequestIdempotency
 from billing.models.consumptions import Allocation, Consumption
+from billing.models.customers import BillingCustomer, PaymentMethod, ProviderSubscription
 from billing.models.definitions import Definition
 from billing.models.entities import BillableEntity
 from billing.models.events import BillingEvent
@@ -25,8 +27,10 @@ __all__ = [
     "AssignmentProviderDetail",
     "Balance",
     "BillableEntity",
+    "BillingCustomer",
     "BillingEvent",
     "CatalogRevision",
+    "CheckoutSession",
     "Consumption",
     "Decision",
     "Definition",
@@ -37,13 +41,16 @@ __all__ = [
     "HoldEvent",
     "OpenLot",
     "Operation",
+    "PaymentMethod",
     "Plan",
     "PlanAssignment",
     "PlanTemplate",
     "Product",
     "ProductTemplate",
+    "ProviderSubscription",
     "Purchase",
     "PurchaseAdjustment",
+    "RequestIdempotency",
     "ResourceSnapshot",
     "Rollout",
     "UsageDay",

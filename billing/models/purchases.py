@@ -8,7 +8,7 @@ from typing import Any
 from django.db import models
 from django.db.models import Q
 
-from billing.models.fields import KEY_LENGTH, PROVIDER_LENGTH, in_values, key, metadata, one_of
+from billing.models.fields import CODE_LENGTH, KEY_LENGTH, PROVIDER_LENGTH, in_values, key, metadata, one_of
 
 
 class PurchaseKind(StrEnum):
@@ -56,6 +56,8 @@ class Purchase(models.Model):
     """
     One row per confirmed payment, whatever number of events speak of it. Amounts in minor units of currency.
 
+    ``period_start_at`` and ``period_end_at`` are what a subscription's invoice pays for. ``flag`` is a code of what an operator
+    has to look at (``unknown_product``); empty where nothing is.
     ``projected_at`` is when its product's templates were turned into grants, also where that gave none; NULL is never.
     """
 
@@ -74,6 +76,10 @@ class Purchase(models.Model):
     provider_payment_id = _provider_id()
     provider_invoice_id = _provider_id()
     provider_price_id = _provider_id()
+    provider_subscription_id = _provider_id()
+    period_start_at = models.DateTimeField(null=True, blank=True)
+    period_end_at = models.DateTimeField(null=True, blank=True)
+    flag = models.CharField(max_length=CODE_LENGTH, blank=True, default="")
     billing_event = models.ForeignKey(
         "billing.BillingEvent", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
@@ -87,7 +93,12 @@ class Purchase(models.Model):
 
     class Meta:
         db_table = "billing_purchases"
-        indexes = [models.Index(name="billing_purchases_entity_idx", fields=["billable_entity", "purchased_at"])]
+        permissions = [("adjust_purchases", "Can refund, void and correct purchases")]
+        indexes = [
+            models.Index(name="billing_purchases_entity_idx", fields=["billable_entity", "purchased_at"]),
+            models.Index(name="billing_purchases_subscription_idx", fields=["provider", "provider_subscription_id"]),
+            models.Index(name="billing_purchases_flag_idx", fields=["flag", "purchased_at"]),
+        ]
         constraints = [
             models.UniqueConstraint(name="billing_purchases_dedupe_uniq", fields=["dedupe_key"]),
             models.UniqueConstraint(name="billing_purchases_payment_uniq", fields=["provider", "provider_payment_id"]),
@@ -128,6 +139,10 @@ class PurchaseAdjustment(models.Model):
         db_table = "billing_purchase_adjustments"
         constraints = [
             models.UniqueConstraint(name="billing_purchase_adjustments_key_uniq", fields=["request_idempotency_key"]),
+            # A refund or dispute of the provider is one adjustment, whoever tells of it first.
+            models.UniqueConstraint(
+                name="billing_purchase_adjustments_reference", fields=["purchase", "action", "provider_reference"]
+            ),
             models.CheckConstraint(
                 name="billing_purchase_adjustments_action_valid",
                 condition=in_values("action", PurchaseAction),

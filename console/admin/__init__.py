@@ -10,14 +10,14 @@ Every table of billing and of the workspaces in the console, one module per sect
 * ``deeds``        -- what an operator does to a customer
 * ``explaining``   -- pages that say why; ``finding`` -- a customer by anything
 * ``exporting``    -- ledgers as CSV; ``ranges`` -- ledgers by days
-* ``catalog``, ``customers``, ``entitlements``, ``payments``, ``usage``, ``workspaces``, ``workers`` -- the sections
+* ``catalog``, ``customers``, ``entitlements``, ``payments``, ``checkouts``, ``usage``, ``workspaces``, ``workers`` -- sections
 """
 
 from django.contrib import admin
 
-from console.admin import catalog, customers, entitlements, payments, usage, workers, workspaces
+from console.admin import catalog, checkouts, customers, entitlements, payments, usage, workers, workspaces
 
-__all__ = ["catalog", "customers", "entitlements", "payments", "usage", "workers", "workspaces"]
+__all__ = ["catalog", "checkouts", "customers", "entitlements", "payments", "usage", "workers", "workspaces"]
 
 admin.site.index_template = "console/index.html"
 admin.site.index_title = "Console"

@@ -174,6 +174,37 @@ def _with_parents(model: type[Any]) -> dict[str, Any]:
             "currency": "EUR",
             **_STAMPS,
         },
+        billing.BillingCustomer: lambda: {
+            "billable_entity": entity(),
+            "provider": "mock",
+            "provider_customer_id": f"cus_{next(_number)}",
+            **_STAMPS,
+        },
+        billing.ProviderSubscription: lambda: {
+            "billable_entity": entity(),
+            "provider": "mock",
+            "provider_subscription_id": f"sub_{next(_number)}",
+            **_STAMPS,
+        },
+        billing.PaymentMethod: lambda: {
+            "billable_entity": entity(),
+            "provider": "mock",
+            "provider_payment_method_id": f"pm_{next(_number)}",
+            **_STAMPS,
+        },
+        billing.CheckoutSession: lambda: {
+            "billable_entity": entity(),
+            "provider": "mock",
+            "purpose": "one_off",
+            "operation_key": f"checkout-{next(_number)}",
+            **_STAMPS,
+        },
+        billing.RequestIdempotency: lambda: {
+            "billable_entity": entity(),
+            "door": "checkout",
+            "locked_until": LATER,
+            "created_at": NOON,
+        },
         Membership: lambda: {
             "workspace": WorkspaceFactory(),
             "user": UserFactory(),

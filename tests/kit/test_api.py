@@ -37,6 +37,7 @@ def answer(error: Exception) -> tuple[int, dict[str, Any], dict[str, str]]:
         (errors.TooLarge, 413),
         (errors.Unprocessable, 422),
         (errors.LimitReached, 429),
+        (errors.NotSupported, 501),
         (errors.Upstream, 502),
         (errors.Unavailable, 503),
     ],
