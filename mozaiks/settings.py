@@ -41,6 +41,23 @@ INTERNAL_API_KEY = ENV.secrets("INTERNAL_API_KEY")
 MOZAIKS_ALLOWED_SERVICE_KEYS = ENV.secrets("MOZAIKS_ALLOWED_SERVICE_KEYS")
 METRICS_ALLOWED_NETWORKS = ENV.networks("METRICS_ALLOWED_NETWORKS")
 
+# --- Payments ------------------------------------------------------------------------------------------------
+
+# On a desk a provider of our own plays Stripe, with a page that plays the customer. Never in production: it takes no money.
+BILLING_FAKE_PROVIDER = ENV.flag("BILLING_FAKE_PROVIDER", default=False)
+STRIPE_SECRET_KEY = ENV.text("STRIPE_SECRET_KEY")
+STRIPE_WEBHOOK_SECRET = ENV.secrets("STRIPE_WEBHOOK_SECRET")
+MOCK_WEBHOOK_SECRET = ENV.secrets("MOCK_WEBHOOK_SECRET")
+MOZAIKS_GATEWAY_BASE_URL = ENV.url("MOZAIKS_GATEWAY_BASE_URL", schemes=("https", "http"))
+MOZAIKS_GATEWAY_API_KEY = ENV.text("MOZAIKS_GATEWAY_API_KEY")
+MOZAIKS_GATEWAY_WEBHOOK_SECRET = ENV.secrets("MOZAIKS_GATEWAY_WEBHOOK_SECRET")
+# Who takes payments: a dotted path, or nothing and what the keys above say.
+BILLING_CONNECTOR = ENV.text("BILLING_CONNECTOR")
+BILLING_PAST_DUE_GRACE_DAYS = ENV.integer("BILLING_PAST_DUE_GRACE_DAYS", 7, least=0, most=365)
+BILLING_WEBHOOK_RETENTION_DAYS = ENV.integer("BILLING_WEBHOOK_RETENTION_DAYS", 90, least=1, most=3650)
+# Where customers come back to from a provider's page; empty: the address the request was sent to.
+PUBLIC_BASE_URL = ENV.url("PUBLIC_BASE_URL", schemes=("https", "http"))
+
 # --- Apps ----------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [

@@ -38,6 +38,7 @@ STATUS_BY_KIND: dict[str, int] = {
     errors.TooLarge.kind: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.Unprocessable.kind: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.LimitReached.kind: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.NotSupported.kind: HTTPStatus.NOT_IMPLEMENTED,
     errors.Upstream.kind: HTTPStatus.BAD_GATEWAY,
     errors.Unavailable.kind: HTTPStatus.SERVICE_UNAVAILABLE,
 }

@@ -115,6 +115,13 @@ class Upstream(Failure):
     default_code = "UPSTREAM_FAILED"
 
 
+class NotSupported(Failure):
+    """It is asked for rightly, and nothing here can do it."""
+
+    kind = "not_supported"
+    default_code = "NOT_SUPPORTED"
+
+
 class Unavailable(Failure):
     """Not now; the same request may succeed shortly."""
 

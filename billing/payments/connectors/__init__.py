@@ -1,0 +1,6 @@
+"""
+Payment providers behind one protocol.
+
+* ``base``    -- the protocol; ``facts`` -- what a provider's event says, in our words; ``choosing`` -- which connector is set
+* ``mock``, ``managed``, ``stripe`` -- the connectors
+"""
