@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mozaiks.kit.errors import Conflict, Denied, Invalid, LimitReached, PaymentRequired
+from mozaiks.kit.errors import Conflict, Denied, Invalid, LimitReached, NotFound, PaymentRequired
 
 
 class LimitExceeded(LimitReached):
@@ -64,5 +64,89 @@ class HoldClosed(Conflict):
     default_code = "BILLING_HOLD_CLOSED"
 
 
+class PurchaseNotFound(NotFound):
+    """There is no such purchase."""
+
+    default_code = "PURCHASE_NOT_FOUND"
+
+
+class PlanAssignmentNotFound(NotFound):
+    """There is no such plan assignment."""
+
+    default_code = "PLAN_ASSIGNMENT_NOT_FOUND"
+
+
+class SubscriptionNotFound(NotFound):
+    """No provider has told of such a subscription."""
+
+    default_code = "SUBSCRIPTION_NOT_FOUND"
+
+
 class UndeclaredCapability(LookupError):
     """The program uses a capability nobody declared: a mistake in code, not in input."""
+
+
+class RequestInProgress(Conflict):
+    """The first request with this key is still under way, at a door that calls a provider."""
+
+    default_code = "request_in_progress"
+
+
+class RequestConflict(Conflict):
+    """The same key came with other content, at a door that calls a provider."""
+
+    default_code = "idempotency_conflict"
+
+
+class CheckoutInProgress(Conflict):
+    """Another checkout of the entity is just being made."""
+
+    default_code = "checkout_in_progress"
+
+
+class CheckoutOpen(Conflict):
+    """Another checkout of the entity waits to be paid; ``details`` say for what, where and until when."""
+
+    default_code = "checkout_session_open"
+
+
+class CheckoutCompletionPending(Conflict):
+    """A checkout is paid, and what confirms it is still on its way."""
+
+    default_code = "checkout_completion_pending"
+
+
+class SubscriptionExists(Conflict):
+    """The entity has a subscription: another plan is a change of it."""
+
+    default_code = "subscription_exists_use_portal"
+
+
+class PortalSubscriptionRequired(Conflict):
+    """The provider does not know the entity yet: it has bought nothing."""
+
+    default_code = "portal_subscription_required"
+
+
+class CheckoutPlanNotFound(NotFound):
+    """There is no such plan, or it can be chosen no more."""
+
+    default_code = "checkout_plan_not_found"
+
+
+class CheckoutProductNotFound(NotFound):
+    """There is no such product, or it is sold no more."""
+
+    default_code = "checkout_product_not_found"
+
+
+class PaymentMethodNotFound(NotFound):
+    """There is no such payment method, or the caller may not know of it."""
+
+    default_code = "PAYMENT_METHOD_NOT_FOUND"
+
+
+class PaymentMethodNotOwned(Conflict):
+    """The payment method belongs to another entity, which the caller may see too."""
+
+    default_code = "PAYMENT_METHOD_NOT_OWNED_BY_ENTITY"
