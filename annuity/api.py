@@ -182,15 +182,13 @@ def workspace_of(request: Request, permission: str) -> Workspace:
 
     :raises Invalid: without the header.
     :raises NotFound: for a workspace the caller may not know of.
-    :raises Denied: when their role does not allow it.
+    :raises Denied: when their role does not allow it. :raises Failure: when the gate of the workspace is shut.
     """
     slug = request.headers.get("x-workspace-slug", "")
     if not slug:
         sentence = "Send the slug of the workspace in this header."
         raise Invalid(f"x-workspace-slug: {sentence}", field_errors={"x-workspace-slug": [sentence]})
-    workspace = access.workspace_for(request.user, slug)
-    access.require(request.user, workspace, permission)
-    return workspace
+    return access.enter(request.user, slug, permission, now=now())
 
 
 def answer(execution: limits.Execution[Any]) -> Response:

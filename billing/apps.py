@@ -15,12 +15,14 @@ class BillingConfig(AppConfig):
         from billing import checks  # noqa: F401 - registers the system checks
         from billing.catalog.changes import on_catalog_changed
         from billing.entitlements.core import declare_core
+        from billing.entitlements.expiry import ExpiryGuard
         from billing.entitlements.resolvers import forget_definitions
         from billing.entitlements.scheduled import on_plan_change_due
         from billing.subscriptions.scheduling import promote_due
         from billing.subscriptions.welcome import welcome_user, welcome_workspace
         from billing.worker import heartbeats
         from mozaiks.kit import health, metrics
+        from mozaiks.workspaces import gate
         from mozaiks.workspaces.creation import on_user_created, on_workspace_created
 
         declare_core()
@@ -28,5 +30,6 @@ class BillingConfig(AppConfig):
         on_plan_change_due(promote_due)
         on_workspace_created(welcome_workspace)
         on_user_created(welcome_user)
+        gate.post(ExpiryGuard())
         health.TOLD["worker"] = heartbeats.report
         metrics.ask_at_scrape(heartbeats.WorkerCollector())

@@ -13,3 +13,8 @@ def quotas_enforced() -> bool:
 def is_platform() -> bool:
     """Whether refusals ask for payment (402) instead of patience (429)."""
     return bool(settings.MOZAIKS_MODE == "platform")
+
+
+def expired_workspaces_are_locked() -> bool:
+    """Whether a workspace whose access has run out may not even be looked at; otherwise only writes are refused."""
+    return bool(settings.BILLING_EXPIRED_WORKSPACE == "lock")

@@ -33,8 +33,8 @@ class UseView(APIView):
 
     @extend_schema(exclude=True)
     def post(self, request: Request, verb: str) -> Response:
-        workspace = access.workspace_for(request.user, request.headers.get("x-workspace-slug", ""))
-        access.require(request.user, workspace, roles.WORKSPACE_USE)
+        slug = request.headers.get("x-workspace-slug", "")
+        workspace = access.enter(request.user, slug, roles.WORKSPACE_USE, now=now())
         if verb not in VERBS:
             raise NotFound("There is no such gadget.")
         command = limits.command_of(request)

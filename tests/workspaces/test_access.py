@@ -3,11 +3,12 @@
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError, transaction
+from pytest_django import DjangoAssertNumQueries
 
 from mozaiks.kit.errors import Denied, NotFound
-from mozaiks.workspaces.access import permissions_of, require, workspace_for
+from mozaiks.workspaces.access import enter, permissions_of, require, workspace_for
 from mozaiks.workspaces.models import Membership
-from mozaiks.workspaces.roles import ROLE_PERMISSIONS, Role
+from mozaiks.workspaces.roles import PROJECTS_READ, PROJECTS_WRITE, ROLE_PERMISSIONS, Role
 from tests import NOON
 from tests.factories import MembershipFactory, UserFactory, WorkspaceFactory
 
@@ -110,3 +111,27 @@ def test_the_database_knows_the_roles_and_one_membership_per_pair() -> None:
     ):
         with pytest.raises(IntegrityError), transaction.atomic():
             extra.save()
+
+
+def test_one_statement_finds_the_workspace_and_asks_for_the_permission(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    member = MembershipFactory(role=Role.VIEWER, workspace__slug="acme")
+
+    with django_assert_num_queries(1):
+        entered = enter(member.user, "acme", PROJECTS_READ, now=NOON)
+    with pytest.raises(Denied) as denied:
+        enter(member.user, "acme", PROJECTS_WRITE, now=NOON)
+
+    assert entered == member.workspace
+    assert denied.value.details == {"permission": PROJECTS_WRITE}
+
+
+@pytest.mark.parametrize("slug", ["acme", "no-such-workspace", ""])
+def test_nobody_but_a_member_enters(slug: str) -> None:
+    MembershipFactory(workspace__slug="acme")
+    shut_out = MembershipFactory(workspace__slug="globex", user__is_active=False).user
+
+    for caller in (UserFactory(), AnonymousUser(), shut_out):
+        with pytest.raises(NotFound):
+            enter(caller, slug if caller != shut_out else "globex", PROJECTS_READ, now=NOON)
