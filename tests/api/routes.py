@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from importlib import import_module
 from typing import Any
 
@@ -16,9 +17,13 @@ from django.apps import apps
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from billing.catalog.publishing import publish_plan, publish_product
+from billing.models import AssignmentProviderDetail, PlanAssignment, ProviderSubscription, Purchase, PurchaseAdjustment
+from mozaiks.kit import clock
 from tests import NOON
 from tests.api.lives import lived_in
 from tests.api.world import World
+from tests.factories import PlanFactory
+from tests.house.rows import insert
 
 #: Every request names the workspace; ``internal`` sends the key of our own services, and nothing else.
 CALLERS = ("anonymous", "stranger", "viewer", "member", "admin", "operator", "internal")
@@ -35,7 +40,7 @@ class Row:
     """
     What a method of a route answers to each of ``CALLERS``, in their order.
 
-    ``prepare`` makes what the request needs and gives values for the places in the route.
+    ``prepare`` makes what the request needs and gives values for the places in the route; ``headers`` go with it.
     """
 
     method: str
@@ -43,6 +48,7 @@ class Row:
     statuses: str
     body: Any = None
     prepare: Callable[[World], Places] = field(default=_no_places)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def expected(self, caller: str) -> int:
         return int(self.statuses.split()[CALLERS.index(caller)])
@@ -56,6 +62,7 @@ MANAGE = "401 404 403 403 200 404 200"
 STAFF = "401 403 403 403 403 200 401"
 STAFF_MAKES = "401 403 403 403 403 201 401"
 PUBLIC = "200 200 200 200 200 200 200"
+KEYED = {"Idempotency-Key": "a-key"}
 
 
 def _lived_in(world: World) -> Places:
@@ -70,6 +77,35 @@ def _offers(world: World) -> Places:
     return {"code": "known"}
 
 
+def _paid(world: World) -> Places:
+    """The workspace on a plan, with another to come, as a subscription of a provider, that paid an invoice."""
+    PlanFactory(code="known")
+    current = insert(
+        PlanAssignment, billable_entity=world.entity, source="provider", status="current", plan=PlanFactory()
+    )
+    upcoming = insert(
+        PlanAssignment,
+        billable_entity=world.entity,
+        source="manual",
+        status="upcoming",
+        plan=PlanFactory(),
+        period_start_at=clock.now() + timedelta(days=9),
+    )
+    AssignmentProviderDetail.objects.create(assignment=current, provider="mock", provider_subscription_id="sub_1")
+    insert(ProviderSubscription, billable_entity=world.entity, provider="mock", provider_subscription_id="sub_1")
+    purchase = insert(Purchase, billable_entity=world.entity, status="confirmed", amount_minor=500, currency="EUR")
+    insert(PurchaseAdjustment, purchase=purchase, action="refund", status="succeeded")
+    return {"assignment_id": upcoming.pk, "purchase_id": purchase.pk, "subscription_id": "sub_1"}
+
+
+BECAUSE = {"reason": "Agreed by telephone."}
+COMMERCE = (
+    ("GET", "plan-assignments", STAFF, None),
+    ("POST", "plan-assignments", STAFF_MAKES, {"billableEntityId": 7, "planCode": "known", **BECAUSE}),
+    ("PATCH", "plan-assignments/<int:assignment_id>", STAFF, {"planCode": "known", **BECAUSE}),
+    ("GET", "purchases", STAFF, None),
+    ("GET", "subscriptions", STAFF, None),
+)
 CONSOLE = (
     ("GET", "entitlement-definitions", STAFF, None),
     ("GET", "plans", STAFF, None),
@@ -102,6 +138,18 @@ CORE = [
         Row(method=method, route=f"{prefix}console/billing/{route}", statuses=statuses, body=body, prepare=_offers)
         for prefix in ("api/", "api/v1/")
         for method, route, statuses, body in CONSOLE
+    ),
+    *(
+        Row(
+            method=method,
+            route=f"{prefix}console/billing/{route}",
+            statuses=statuses,
+            body=body,
+            prepare=_paid,
+            headers=KEYED if method != "GET" else {},
+        )
+        for prefix in ("api/", "api/v1/")
+        for method, route, statuses, body in COMMERCE
     ),
 ]
 

@@ -29,7 +29,7 @@ def test_everybody_gets_what_is_theirs(world: World, settings: Any, row: Row, ca
     url = "/" + re.sub(r"<\w+:(\w+)>", lambda place: str(places.get(place[1], "nothing")), row.route)
 
     body = "" if row.body is None else json.dumps(row.body)
-    response = client_of(world, caller).generic(row.method, url, body, "application/json")
+    response = client_of(world, caller).generic(row.method, url, body, "application/json", headers=dict(row.headers))
 
     assert response.status_code == row.expected(caller), response.content[:300]
 

@@ -71,9 +71,17 @@ def permissions_for(model: str) -> dict[str, tuple[str, ...]]:
     return {"GET": looking, "HEAD": looking, "POST": (f"billing.add_{model}",), "PATCH": (change,)}
 
 
-def page_of(request: Request, rows: QuerySet[Any], present: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+def page_of(
+    request: Request,
+    rows: QuerySet[Any],
+    present: Callable[[Any], dict[str, Any]],
+    *,
+    prepare: Callable[[list[Any]], None] | None = None,
+) -> dict[str, Any]:
     """
     One page of ``rows``, in their order; the number of queries does not depend on how many there are.
+
+    ``prepare`` reads at once what is told of all of them beside their own columns.
 
     :raises Invalid: a page or size that is none.
     """
@@ -81,8 +89,11 @@ def page_of(request: Request, rows: QuerySet[Any], present: Callable[[Any], dict
     size = _number(request, "pageSize", default=PAGE_SIZE, most=MOST_ON_A_PAGE)
     start = (page - 1) * size
     found = list(rows[start : start + size + 1])
+    shown = found[:size]
+    if prepare is not None:
+        prepare(shown)
     return {
-        "entries": [present(row) for row in found[:size]],
+        "entries": [present(row) for row in shown],
         "page": page,
         "pageSize": size,
         "hasMore": len(found) > size,

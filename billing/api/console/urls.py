@@ -1,15 +1,22 @@
-"""Where the catalog's doors for staff are, below ``console/billing/``."""
+"""Where the doors for staff are, below ``console/billing/``."""
 
 from django.urls import path
 
 from billing.api.console.definitions import DefinitionsView
+from billing.api.console.plan_assignments import PlanAssignmentsView, PlanAssignmentView
 from billing.api.console.plans import PlansView, PlanView
 from billing.api.console.products import ProductsView, ProductView
+from billing.api.console.purchases import PurchasesView
+from billing.api.console.subscriptions import SubscriptionsView
 
 urlpatterns = [
     path("entitlement-definitions", DefinitionsView.as_view(), name="console-definitions"),
+    path("plan-assignments", PlanAssignmentsView.as_view(), name="console-plan-assignments"),
+    path("plan-assignments/<int:assignment_id>", PlanAssignmentView.as_view(), name="console-plan-assignment"),
     path("plans", PlansView.as_view(), name="console-plans"),
     path("plans/<str:code>", PlanView.as_view(), name="console-plan"),
     path("products", ProductsView.as_view(), name="console-products"),
     path("products/<str:code>", ProductView.as_view(), name="console-product"),
+    path("purchases", PurchasesView.as_view(), name="console-purchases"),
+    path("subscriptions", SubscriptionsView.as_view(), name="console-subscriptions"),
 ]
