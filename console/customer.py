@@ -16,10 +16,10 @@ from django.db.models import Case, OuterRef, QuerySet, Subquery, Sum, Value, Whe
 from billing.conf import quotas_enforced
 from billing.engine.types import EntitlementType, SubjectType
 from billing.entitlements.explain import survey
-from billing.entitlements.explained import Surveyed
 from billing.entitlements.latest import latest_use_ids
 from billing.entitlements.origins import assigned_by
 from billing.entitlements.resolvers import definition_by_id
+from billing.entitlements.wording import granted_before, span
 from billing.models import (
     BillableEntity,
     BillingEvent,
@@ -34,7 +34,7 @@ from billing.models import (
 from billing.models.assignments import AssignmentStatus
 from billing.models.purchases import PurchaseStatus
 from billing.subscriptions.scheduling import promote_due
-from console.bars import Bar, bar_of, span
+from console.bars import Bar, bar_of
 from console.preview import rehearse
 from console.timeline import Item, PlanLine, timeline
 
@@ -141,7 +141,7 @@ def _with_status(rows: Sequence[PlanAssignment], status: AssignmentStatus) -> Pl
 
 def _bars(entity: BillableEntity, *, now: datetime, upcoming: PlanLine | None) -> list[Bar]:
     surveyed = survey(entity, now=now)
-    before = _granted_before(entity, surveyed)
+    before = granted_before(entity, [each.limitation for each in surveyed])
     return [
         bar_of(
             each,
@@ -152,15 +152,6 @@ def _bars(entity: BillableEntity, *, now: datetime, upcoming: PlanLine | None) -
         )
         for each in surveyed
     ]
-
-
-def _granted_before(entity: BillableEntity, surveyed: Sequence[Surveyed]) -> set[int]:
-    """Of the limits without any grant now, those of which something was granted before."""
-    empty = [each.limitation.definition_id for each in surveyed if each.limitation.granted_amount == 0]
-    if not empty:
-        return set()
-    grants = _of(Grant.objects.filter(definition_id__in=empty), entity)
-    return set(grants.order_by().values_list("definition_id", flat=True).distinct())
 
 
 def _of(facts: QuerySet[T], entity: BillableEntity) -> QuerySet[T]:  # type: ignore[type-var]

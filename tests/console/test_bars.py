@@ -12,7 +12,8 @@ from billing.engine.types import GrantKind, Replenish, SourceType
 from billing.entitlements.explained import LotState, LotView, Surveyed
 from billing.entitlements.limitations import Limitation
 from billing.entitlements.sources import Source
-from console.bars import Bar, bar_of, span
+from billing.entitlements.wording import span
+from console.bars import Bar, bar_of
 from tests import NOON
 
 MARCH = datetime(2026, 3, 1, tzinfo=UTC)
