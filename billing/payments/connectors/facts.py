@@ -64,7 +64,8 @@ class SubscriptionReported:
     A subscription as it stands, whole: what it says does not depend on any report before it.
 
     ``keeps_price_id`` until ``keeps_until_at``: a cheaper price was booked already and begins with the next period.
-    ``unpaid``: it ended because a renewal was not paid.
+    ``unpaid``: it ended because a renewal was not paid. ``anchor_at`` is where the provider counts its periods from (after
+    a trial, or when the interval changed, another instant than its beginning); None where it does not say.
     """
 
     whose: Whose
@@ -80,6 +81,7 @@ class SubscriptionReported:
     unpaid: bool = False
     keeps_price_id: str | None = None
     keeps_until_at: datetime | None = None
+    anchor_at: datetime | None = None
     quantity: int = 1
 
 
