@@ -18,6 +18,7 @@ class BillingConfig(AppConfig):
         from billing.entitlements.expiry import ExpiryGuard
         from billing.entitlements.resolvers import forget_definitions
         from billing.entitlements.scheduled import on_plan_change_due
+        from billing.payments import telemetry
         from billing.subscriptions.scheduling import promote_due
         from billing.subscriptions.welcome import welcome_user, welcome_workspace
         from billing.worker import heartbeats
@@ -32,4 +33,6 @@ class BillingConfig(AppConfig):
         on_user_created(welcome_user)
         gate.post(ExpiryGuard())
         health.TOLD["worker"] = heartbeats.report
+        health.TOLD["webhooks"] = telemetry.report
         metrics.ask_at_scrape(heartbeats.WorkerCollector())
+        metrics.ask_at_scrape(telemetry.InboxCollector())

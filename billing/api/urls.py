@@ -2,20 +2,26 @@
 
 from django.urls import include, path
 
+from billing.api.checkout import CheckoutView, PaymentLinksView, PortalView
 from billing.api.checks import CheckView
 from billing.api.explanations import ExplainView
 from billing.api.limitations import LimitationsView, RefreshView
 from billing.api.plan_state import PlanStateView
 from billing.api.wallet import WalletView
+from billing.api.webhooks import WebhookView
 
 app_name = "billing"
 
 urlpatterns = [
+    path("billing/checkout", CheckoutView.as_view(), name="checkout"),
     path("billing/limitations", LimitationsView.as_view(), name="limitations"),
     path("billing/limitations/check", CheckView.as_view(), name="check"),
     path("billing/limitations/<str:code>/explain", ExplainView.as_view(), name="explain"),
     path("billing/limits/refresh", RefreshView.as_view(), name="refresh"),
+    path("billing/payment-links", PaymentLinksView.as_view(), name="payment-links"),
     path("billing/plan-state", PlanStateView.as_view(), name="plan-state"),
+    path("billing/portal", PortalView.as_view(), name="portal"),
+    path("billing/webhooks/<str:provider>", WebhookView.as_view(), name="webhooks"),
     path("console/billing/", include("billing.api.console.urls")),
     path("wallet", WalletView.as_view(), name="wallet"),
 ]

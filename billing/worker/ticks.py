@@ -14,9 +14,14 @@ from datetime import datetime
 from billing.entitlements import boundaries, decisions, telemetry
 from billing.entitlements.expiring import note_expired_holds
 from billing.models import PlanAssignment
+from billing.payments import webhooks
 from billing.subscriptions.scheduling import promote_due
 from billing.usage import days
+from mozaiks.kit import clock
 from mozaiks.kit.errors import Unavailable
+
+#: Events taken up between two looks at whether the worker shall stop.
+EVENTS_AT_ONCE = 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,6 +62,24 @@ def note_expiries(now: datetime) -> Iterator[Done]:
         yield Done(things=number)
 
 
+def process_events(now: datetime) -> Iterator[Done]:
+    """
+    Events of payment providers that wait: new ones nobody got to, failed ones whose time has come, those of dead workers.
+
+    Each is claimed at its own time: providers may be slow, and a claim must not have run out before it begins.
+    """
+    while ids := webhooks.due(now=now, limit=EVENTS_AT_ONCE):
+        tried = [webhooks.process(event_id, now=max(now, clock.now())) for event_id in ids]
+        failed = sum(outcome.is_failed for outcome in tried)
+        yield Done(things=sum(outcome.status is not None for outcome in tried) - failed, failed=failed)
+
+
+def redact_events(now: datetime) -> Iterator[Done]:
+    """Payloads of events that are done with and old."""
+    while number := webhooks.redact(now=now):
+        yield Done(things=number)
+
+
 def prune_decisions(now: datetime) -> Iterator[Done]:
     """Refusals nobody will look at any more."""
     if number := decisions.prune(now=now):
@@ -81,11 +104,14 @@ def _apply_plan_change(entity_id: int, now: datetime) -> Done:
     return Done(things=1)
 
 
-#: Plan changes come before boundaries: a balance does not pass the start of one before it is applied.
+#: Plan changes come before boundaries: a balance does not pass the start of one before it is applied. Events come first: what
+#: was paid is there before what was unpaid ends.
 TICKS = [
+    Tick(name="webhook_events", batches=process_events),
     Tick(name="plan_changes", batches=apply_plan_changes),
     Tick(name="boundaries", batches=pass_boundaries),
     Tick(name="hold_expiries", batches=note_expiries),
+    Tick(name="webhook_payloads", batches=redact_events),
     Tick(name="decisions", batches=prune_decisions),
     Tick(name="usage_days", batches=project_usage),
 ]

@@ -60,6 +60,7 @@ class Row:
 READ = "401 404 200 200 200 404 200"
 MANAGE = "401 404 403 403 200 404 200"
 STAFF = "401 403 403 403 403 200 401"
+SHUT = "503 503 503 503 503 503 503"
 STAFF_MAKES = "401 403 403 403 403 201 401"
 PUBLIC = "200 200 200 200 200 200 200"
 KEYED = {"Idempotency-Key": "a-key"}
@@ -68,6 +69,11 @@ KEYED = {"Idempotency-Key": "a-key"}
 def _lived_in(world: World) -> Places:
     lived_in(world.entity)
     return {"code": "gadgets.credits"}
+
+
+def _provider(world: World) -> Places:
+    """Nobody signs in where it speaks, and without a secret nobody is heard. What is signed is in ``tests/payments``."""
+    return {"provider": "stripe"}
 
 
 def _offers(world: World) -> Places:
@@ -126,6 +132,10 @@ BILLING = (
     ("GET", "wallet", READ, None),
 )
 CORE = [
+    *(
+        Row(method="POST", route=f"{prefix}billing/webhooks/<str:provider>", statuses=SHUT, prepare=_provider)
+        for prefix in ("api/", "api/v1/")
+    ),
     Row(method="GET", route="api/schema", statuses=PUBLIC),
     Row(method="GET", route="api/docs", statuses=PUBLIC),
     Row(method="GET", route="api/<path:anything>", statuses="404 404 404 404 404 404 404"),

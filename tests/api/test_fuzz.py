@@ -68,6 +68,8 @@ def _connection_of_the_test() -> Iterator[None]:
 def token(world: World, settings: Any) -> str:
     """The owner of a workspace that has lived, with something behind every door."""
     settings.INTERNAL_API_KEY = [INTERNAL_KEY]
+    for provider in ("STRIPE", "MOCK", "MOZAIKS_GATEWAY"):
+        setattr(settings, f"{provider}_WEBHOOK_SECRET", ["a-secret-of-some-length"])
     for prepare in dict.fromkeys(row.prepare for row in rows()):
         prepare(world)
     return tokens.issue(world.people["owner"], name="fuzz", now=NOON)[1]

@@ -72,6 +72,9 @@ def test_every_operation_says_what_it_does_and_how_to_come_in(schema: dict[str, 
     for operation in operations(schema).values():
         assert operation["summary"]
         assert operation["tags"]
+        if operation["tags"] == ["webhooks"]:  # who signs what it sends does not sign in
+            assert "security" not in operation
+            continue
         assert {"bearerToken": []} in operation["security"]
         assert {"cookieAuth": []} in operation["security"]
 
