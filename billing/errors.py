@@ -70,6 +70,24 @@ class PurchaseNotFound(NotFound):
     default_code = "PURCHASE_NOT_FOUND"
 
 
+class PurchaseRefundNotAllowed(Conflict):
+    """The purchase cannot be refunded now, or not so much of it; ``details`` say how much could be, in minor units."""
+
+    default_code = "PURCHASE_REFUND_NOT_ALLOWED"
+
+
+class PurchaseVoidNotAllowed(Conflict):
+    """The purchase cannot be voided: something was done about its money already."""
+
+    default_code = "PURCHASE_VOID_NOT_ALLOWED"
+
+
+class PurchaseAdjustmentDuplicate(Conflict):
+    """The key was used before, for another adjustment."""
+
+    default_code = "PURCHASE_ADJUSTMENT_DUPLICATE"
+
+
 class PlanAssignmentNotFound(NotFound):
     """There is no such plan assignment."""
 
