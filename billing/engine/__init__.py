@@ -7,6 +7,7 @@ The arithmetic of entitlements: plain Python, no Django, no clock, no I/O.
 * ``standing``   -- where a (subject, definition) stands at one instant, and the numbers people see
 * ``burndown``   -- spread a debit over lots; pay overage from units that became free
 * ``reversal``   -- what a use that is taken back gives back, and to whom
+* ``adjustment`` -- what can be taken back from a grant
 * ``projection`` -- facts to a standing, and a standing through time
 * ``keys``       -- the names under which facts are recorded once
 

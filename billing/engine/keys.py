@@ -72,6 +72,11 @@ def ending_key(grant_id: int) -> str:
     return f"e1:{grant_id}"
 
 
+def adjustment_key(adjustment_id: int, grant_id: int, kind: str) -> str:
+    """What an adjustment of a purchase does to one of its grants: each thing once."""
+    return f"a1:{adjustment_id}:{grant_id}:{kind}"
+
+
 def random_key() -> str:
     """A key for a request that brought none: two such requests are two uses."""
     return f"auto-{uuid.uuid4().hex}"

@@ -176,11 +176,11 @@ def record(
     allowances = lock_many(subject_id, infos, now=now, anchors=anchors)
     load_facts(allowances)
     by_definition = {allowance.info.id: allowance for allowance in allowances}
-    ended = _end(subject_id, ending, by_definition, reason=reason, source=source)
+    ended = write_endings(subject_id, ending, by_definition, reason=reason, source=source)
     inserted, existing = _insert(subject_id, new, by_definition)
     if not ended and not inserted and not touching:
         return Recorded(existing=existing)
-    _look_at_schedule(subject_id, by_definition)
+    look_at_schedule(subject_id, by_definition)
     for allowance in allowances:
         settle_overage(allowance)
         bring_row_up_to_date(allowance)
@@ -189,14 +189,14 @@ def record(
     return Recorded(inserted=tuple(inserted), existing=existing, ended=tuple(ended), versions=versions)
 
 
-def _look_at_schedule(subject_id: int, allowances: dict[int, Allowance]) -> None:
+def look_at_schedule(subject_id: int, allowances: dict[int, Allowance]) -> None:
     """What a scheduled plan change will end has changed where grants of plans ended or were given."""
     facts = {definition_id: each.facts for definition_id, each in allowances.items() if each.facts is not None}
     if any(each.upcoming for each in facts.values()):
         load_schedule(subject_id, facts)
 
 
-def _end(
+def write_endings(
     subject_id: int,
     ending: Sequence[Grant],
     allowances: dict[int, Allowance],

@@ -93,6 +93,13 @@ class Beside(Reference):
         self.grants += new
         self._settle(at)
 
+    def take_back(self, grant_id: int, target: int | None, *, now: datetime) -> int:
+        """Take, None: all there is; nothing of a grant that is over or unlimited, and of none more than it has."""
+        self.pass_time(now)
+        grant = self.grant_of(grant_id)
+        rest = 0 if grant.amount is None or grant.end <= now else grant.amount - self.taken(grant, self.view(now))
+        return self.take(grant_id, rest if target is None else min(target, rest), now=now)
+
     def _frozen(self, grant: Grant, at: datetime, *, before: bool = False) -> bool:
         """While one dispute is open."""
         said = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from billing.engine.types import (
@@ -15,17 +15,18 @@ from billing.engine.types import (
     Replenish,
     SourceType,
 )
-from billing.entitlements import boundaries, grants
+from billing.entitlements import adjusting, boundaries, grants
 from billing.entitlements.balances import recompute
 from billing.entitlements.corrections import Correction, correct
 from billing.entitlements.manual import ByHand, end_grant
 from billing.entitlements.resolvers import definition_by_id
 from billing.entitlements.scheduled import perform
-from billing.models import Balance, Definition, Grant, GrantAdjustment
+from billing.models import Balance, Definition, Grant
 from mozaiks.kit.errors import Failure, Invalid
 from tests.engine import reference_facts
 from tests.engine.histories import ORIGINS
 from tests.engine.reference import Mode, Refused
+from tests.equivalence.beside import Beside
 from tests.equivalence.guest import MODES
 from tests.equivalence.life import DAY, HOUR, INSTANT, Life, Limit
 from tests.equivalence.subscribing import promote_now
@@ -148,42 +149,115 @@ def _correction(grant_id: int, amount: int, now: datetime) -> reference_facts.Gr
 # -- adjustments -------------------------------------------------------------------------------------------------------
 
 
+@dataclass(kw_only=True)
+class Step:
+    """What is done to one grant: a take (of ``target``), a freeze, the release of the freeze ``undoes``, or, None, its end."""
+
+    limit: Limit
+    grant: reference_facts.Grant
+    kind: AdjustmentKind | None
+    key: str
+    target: int | None = None
+    undoes: str = ""
+
+    @property
+    def reference(self) -> Beside:
+        return self.limit.beside
+
+    def is_live(self, now: datetime) -> bool:
+        return self.reference.at(now) < self.grant.end and self.grant.effective_at < self.grant.end
+
+
 def adjust(life: Life) -> None:
-    """A refund takes, a dispute freezes, the end of one releases; several disputes may be open at once."""
+    """A refund takes, a dispute freezes, the end of one releases, whatever is over ends; of several grants at once."""
     promote_now(life)
     if not life.has(lambda limit: limit.beside.grants):
         return
-    limit, now = life.limit(wanted=lambda limit: limit.beside.grants), life.moment()
-    beside, grant = limit.beside, life.pick(limit.beside.grants)
-    said = [each.kind for each in beside.adjustments if each.grant_id == grant.id]
-    disputes = said.count(AdjustmentKind.FREEZE) - said.count(AdjustmentKind.RELEASE)
-    kind = life.pick([AdjustmentKind.TAKE, AdjustmentKind.FREEZE if disputes == 0 else AdjustmentKind.RELEASE])
-    if disputes == 1 and life.one_in(5):
-        kind = AdjustmentKind.FREEZE
-    target, at = life.integer(1, 90), beside.at(now)
-    life.note(kind, limit.code, grant.id, target if kind is AdjustmentKind.TAKE else "", now)
-    _rebuild(life, now)  # what happened until now happened before it
-    amount = 0
-    if kind is AdjustmentKind.TAKE:
-        amount = beside.take(grant.id, target, now=at)
-    elif kind is AdjustmentKind.FREEZE:
-        beside.freeze(grant.id, now=at)
+    now = life.moment()
+    drawn = [_drawn_step(life) for _ in range(life.pick([1, 1, 2, 3]))]
+    steps = list({step.grant.id: step for step in drawn}.values())
+    for step in steps:
+        life.note(step.kind or "end", step.limit.code, step.grant.id, step.target or "", step.undoes, now)
+    expected = {step.grant.id: step for step in steps if _does_something(life, step, now)}
+    adjusted = perform(lambda: _adjusted(life, steps, now), now=now)
+    if expected:
+        _adjust_beside(steps, expected, now, adjusted.taken)
     else:
-        beside.release(grant.id, now=at)
-    GrantAdjustment.objects.create(
-        subject=life.entity,
-        definition=limit.definition,
-        grant_id=grant.id,
-        kind=kind,
-        amount=amount,
-        reason=AdjustmentReason.REFUNDED if kind is AdjustmentKind.TAKE else AdjustmentReason.DISPUTED,
-        source_type=SourceType.BILLING_PURCHASE,
-        source_id="drawn",
-        occurred_at=at,
-        dedupe_key=f"a1:test:{life.entity.pk}:{life.number()}",
-        created_at=at,
+        assert not adjusted.versions, "nothing was to be done, and balances were written"
+    for step in expected.values():
+        if step.kind is AdjustmentKind.FREEZE:
+            life.freezes.setdefault(step.grant.id, []).append(step.key)
+        elif step.kind is AdjustmentKind.RELEASE:
+            life.freezes[step.grant.id].remove(step.undoes)
+    if life.one_in(5):
+        again = perform(lambda: _adjusted(life, [step for step in steps if step.kind], now), now=now)
+        assert not again.versions or not expected, "the same keys did something again"
+
+
+def _drawn_step(life: Life) -> Step:
+    limit = life.limit(wanted=lambda limit: limit.beside.grants)
+    grant = life.pick(limit.beside.grants)
+    freezes = life.freezes.get(grant.id, [])
+    kind: AdjustmentKind | None = life.pick(
+        [AdjustmentKind.TAKE] * 3 + [AdjustmentKind.RELEASE if freezes else AdjustmentKind.FREEZE] * 3
     )
-    _rebuild(life, now)
+    if freezes and life.one_in(5):
+        kind = AdjustmentKind.FREEZE
+    if life.one_in(8):
+        kind = None
+    key = f"a1:test:{life.entity.pk}:{life.number()}"
+    target = None if life.one_in(4) else life.integer(0, 90)
+    undoes = life.pick(freezes) if freezes else ""
+    return Step(limit=limit, grant=grant, kind=kind, key=key, target=target, undoes=undoes)
+
+
+def _does_something(life: Life, step: Step, now: datetime) -> bool:
+    """A take is always noted; what is over is neither frozen nor ended."""
+    return step.kind in (AdjustmentKind.TAKE, AdjustmentKind.RELEASE) or step.is_live(now)
+
+
+def _adjusted(life: Life, steps: Sequence[Step], now: datetime) -> adjusting.Adjusted:
+    def of(kind: AdjustmentKind | None) -> list[Step]:
+        return [step for step in steps if step.kind is kind]
+
+    refunded, disputed, won = AdjustmentReason.REFUNDED, AdjustmentReason.DISPUTED, AdjustmentReason.DISPUTE_WON
+    return adjusting.adjust(
+        life.entity.pk,
+        takes=[
+            adjusting.Take(grant_id=step.grant.id, target=step.target, reason=refunded, dedupe_key=step.key)
+            for step in of(AdjustmentKind.TAKE)
+        ],
+        freezes=[
+            adjusting.Freeze(grant_id=step.grant.id, reason=disputed, dedupe_key=step.key)
+            for step in of(AdjustmentKind.FREEZE)
+        ],
+        releases=[
+            adjusting.Release(grant_id=step.grant.id, reason=won, dedupe_key=step.key, undoes=step.undoes)
+            for step in of(AdjustmentKind.RELEASE)
+        ],
+        ends=[step.grant.id for step in of(None)],
+        now=now,
+    )
+
+
+def _adjust_beside(steps: Sequence[Step], expected: dict[int, Step], now: datetime, taken: dict[int, int]) -> None:
+    """The same on the reference: takes before freezes before releases before ends; overage is paid once, at the end."""
+    ends = {step.grant.id for step in steps if step.kind is None and step.grant.id in expected}
+    order = [AdjustmentKind.TAKE, AdjustmentKind.FREEZE, AdjustmentKind.RELEASE]
+    for step in (step for kind in order for step in expected.values() if step.kind is kind):
+        at = step.reference.at(now)
+        if step.kind is AdjustmentKind.TAKE:
+            amount = step.reference.take_back(step.grant.id, step.target, now=at)
+            assert taken[step.grant.id] == amount, f"of {step.grant.id} {taken[step.grant.id]} were taken, not {amount}"
+        elif step.kind is AdjustmentKind.FREEZE:
+            step.reference.freeze(step.grant.id, now=at)
+        else:
+            step.reference.adjustments.append(
+                reference_facts.Adjustment(grant_id=step.grant.id, kind=AdjustmentKind.RELEASE, at=at)
+            )
+    for reference in {id(step.reference): step.reference for step in steps}.values():
+        mine = [grant.id for grant in reference.grants if grant.id in ends]
+        reference.exchange(ending=mine, new=[], now=now)
 
 
 def rebuild(life: Life) -> None:

@@ -79,7 +79,8 @@ class Life:
     earliest: datetime = BIRTH - DAY
     keyed: list[Keyed] = field(default_factory=list)
     refused_keys: list[str] = field(default_factory=list)
-    adjusts: bool = True
+    freezes: dict[int, list[str]] = field(default_factory=dict)
+    rebuilds: bool = True
     actions: int = 0
     numbers: int = 0
 

@@ -49,7 +49,7 @@ def conceive(draw: Random, limits: dict[str, Limit], enforce: Callable[[bool], N
 def begin(life: Life) -> None:
     """Enforcement of every kind, plans to choose, and, where windows need an anchor, the first thing that says it."""
     life.enforce(True)
-    life.adjusts = life.one_in(2)  # what adjusts also rebuilds, and a rebuild would heal what went wrong on the way
+    life.rebuilds = life.one_in(2)  # a rebuild would heal what went wrong on the way
     for limit in life.limits:
         mode = life.pick(MODES)
         giving.stamp(limit, enforcement_mode=mode)
@@ -134,10 +134,9 @@ def _choices(life: Life) -> list[Callable[[Life], None]]:
         subscribing.drop_change,
         subscribing.promote_now,
     ]
-    if life.adjusts:
-        choices += [giving.adjust] * 3
+    choices += [giving.adjust] * 2
     if life.one_in(8):
-        choices += [giving.switch_quotas] + [giving.rebuild] * life.adjusts
+        choices += [giving.switch_quotas] + [giving.rebuild] * life.rebuilds
     if life.has(using.consumable):
         choices += [using.consume] * 7 + [using.consume_several, setting_aside.hold, giving.correct_by_hand]
         if life.has(lambda limit: limit.uses):

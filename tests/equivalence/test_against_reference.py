@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
+from billing.engine.projection import Paid
 from billing.engine.standing import Standing
 from billing.engine.types import Share
-from billing.entitlements import grants, holds, late, operations, passing, spending
+from billing.entitlements import adjusting, grants, holds, late, operations, passing, spending
 from billing.entitlements.allowances import Allowance
 from billing.entitlements.facts import Facts
 from billing.entitlements.rolling import Aged, Stretch
@@ -105,6 +106,14 @@ def the_first_grant_stays_open(allowance: Allowance, grant_id: int) -> None:
     return None
 
 
+def what_was_paid_is_forgotten(*_: Any) -> Paid:
+    return Paid()
+
+
+def no_freeze_is_counted(*_: Any) -> bool:
+    return False
+
+
 FAULTS: dict[str, tuple[Any, str, Any]] = {
     "uses never leave a rolling span": (passing, "aged_in", nothing_ages),
     "a head pays more than its pool has": (Row, "head_payable", heads_have_no_pool),
@@ -115,6 +124,8 @@ FAULTS: dict[str, tuple[Any, str, Any]] = {
     "units that become free pay nothing": (spending, "settle", nothing_is_settled),
     "a late use costs a top-up nothing": (late, "move_elsewhere", nothing_moves_elsewhere),
     "an ended grant's lot stays open": (grants, "_close_lot", the_first_grant_stays_open),
+    "a release forgets what the lot paid": (adjusting._Scene, "paid", what_was_paid_is_forgotten),
+    "a dispute freezes nothing": (adjusting, "_freeze", no_freeze_is_counted),
 }
 
 
