@@ -74,6 +74,8 @@ class PlanAssignment(models.Model):
     An entity is on a plan for a period ``[period_start_at, period_end_at)``; an open end is NULL.
 
     ``anchor_at`` is where anniversary windows count from: the start of the entity's first assignment, kept by every later one.
+    ``billing_anchor_at`` is where its own periods count from, so that one that begins on the 31st comes back to it after
+    February; NULL: from its start.
     ``projected_at`` is when its plan's templates were turned into grants, also where that gave none; NULL is never.
     """
 
@@ -89,6 +91,7 @@ class PlanAssignment(models.Model):
     trial_end_at = models.DateTimeField(null=True, blank=True)
     past_due_since_at = models.DateTimeField(null=True, blank=True)
     anchor_at = models.DateTimeField()
+    billing_anchor_at = models.DateTimeField(null=True, blank=True)
     projected_at = models.DateTimeField(null=True, blank=True, editable=False)
     plugin_tiers = models.JSONField(default=dict, blank=True)
     metadata_json = metadata()
