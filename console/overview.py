@@ -18,6 +18,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from billing.models import BillableEntity
+from billing.payments import inbox
 from billing.usage import days, overview
 from billing.usage.days import Projected
 from billing.usage.overview import Backlog, Events, Nearest, Usage
@@ -238,7 +239,32 @@ def _tiles(
         tone="bad" if failed else "good",
         path=path if may and failed else "",
     )
+    yield _webhooks(request, now=now)
     yield _counted(projected)
+
+
+def _webhooks(request: HttpRequest, *, now: datetime) -> Tile:
+    """Whether what providers tell arrives: what waits for its turn, and what waits for an operator."""
+    title, backlog = "Webhooks", inbox.backlog(now=now)
+    path = f"{reverse('admin:billing_billingevent_changelist')}?event_type__exact=webhook&status__exact="
+    may = request.user.has_perm("billing.view_billingevent")
+    if backlog.stuck:
+        word = f"{_many(backlog.stuck)} given up"
+        sentence = "Look at why, then replay: nothing tries them again."
+        return Tile(title=title, word=word, sentence=sentence, tone="bad", path=f"{path}failed" if may else "")
+    if backlog.oldest_at is None:
+        return Tile(title=title, word="none waits", sentence="What providers told is processed.", tone="good")
+    waits = now - backlog.oldest_at
+    return Tile(
+        title=title,
+        word=f"{_many(backlog.waiting)} waiting",
+        sentence=f"The oldest came in {span(waits)} ago.",
+        tone="warning" if waits > LATE else "good",
+    )
+
+
+def _many(number: int) -> str:
+    return f"{number:,}{' or more' if number >= inbox.MOST_COUNTED else ''}"
 
 
 def _probe(name: str) -> Tile:

@@ -15,8 +15,8 @@ from console.admin import deeds
 from console.admin.base import Ledger, Lookup, button, customer_name, link
 from console.admin.explaining import explain_page
 from console.admin.finding import customers_found
-from console.admin.operations import page
-from console.customer import customer_page
+from console.admin.operations import buttons, page
+from console.customer import CustomerPage, customer_page
 from mozaiks.kit import clock
 
 
@@ -66,7 +66,7 @@ class BillableEntityAdmin(deeds.Permitted, Lookup):
             "subtitle": customer_name(entity),
             "opts": self.opts,
             "page": shown,
-            "deeds": self._deeds(request, shown.upcoming is not None, object_id),
+            "deeds": buttons(self, request, object_id, without=_left_out(shown)),
             "may": {
                 "end": request.user.has_perm(deeds.GRANT),
                 "take_back": request.user.has_perm(deeds.CORRECT),
@@ -74,14 +74,6 @@ class BillableEntityAdmin(deeds.Permitted, Lookup):
             },
         }
         return TemplateResponse(request, "console/customer.html", context)
-
-    def _deeds(self, request: HttpRequest, is_scheduled: bool, object_id: str) -> list[Any]:
-        """The buttons: without those that need something to be chosen first."""
-        left_out = {"Explain"} if is_scheduled else {"Explain", "Cancel plan change"}
-        theirs: Any = self  # the theme's own, which has no types
-        allowed = theirs.get_actions_detail(request, object_id)
-        buttons = theirs._get_actions_navigation(self.actions_detail, allowed, object_id)
-        return [each for each in buttons if each["title"] not in left_out]
 
     @button(text="Grant units", path="grant-units", permission="grant_entitlements", icon="add_card")
     def grant_units(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -110,6 +102,11 @@ class BillableEntityAdmin(deeds.Permitted, Lookup):
     @button(text="Explain", path="explain", permission="view", icon="help")
     def explain(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return explain_page(self, request, object_id)
+
+
+def _left_out(shown: CustomerPage) -> set[str]:
+    """Buttons that need something to be chosen first, or to be there."""
+    return {"Explain"} if shown.upcoming is not None else {"Explain", "Cancel plan change"}
 
 
 @admin.register(PlanAssignment)

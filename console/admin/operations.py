@@ -7,7 +7,7 @@ The pages open no transaction: what they call owns it. Each is reached by a butt
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import uuid4
@@ -216,3 +216,10 @@ def tell(form: forms.Form, refused: Failure) -> None:
 def page(operation: type[OperationPage], model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
     """Show ``operation`` on a row, or do it."""
     return operation.as_view(model_admin=model_admin)(request, object_id=object_id)  # type: ignore[return-value]
+
+
+def buttons(model_admin: Any, request: HttpRequest, object_id: str, *, without: Collection[str] = ()) -> list[Any]:
+    """The operations a user may do on a row, as the theme makes them of ``actions_detail``."""
+    allowed = model_admin.get_actions_detail(request, object_id)
+    found = model_admin._get_actions_navigation(model_admin.actions_detail, allowed, object_id)
+    return [each for each in found if each["title"] not in without]

@@ -1,24 +1,60 @@
-"""Payments: purchases, what was done to them, and the events behind them. All of it is looked at."""
+"""Payments: purchases, what was done to them, and the events behind them. What can be done has pages of its own."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 
 from billing.models import BillingEvent, Purchase, PurchaseAdjustment
-from console.admin.base import Ledger, link, link_to, money
+from console.admin.base import Ledger, customer_name, link, link_to, money
 from console.admin.exporting import Exported
+from console.admin.operations import buttons
 from console.admin.ranges import Days
+from console.admin.replaying import Replayed
+from console.purchase import purchase_page
+
+
+class Flagged(admin.SimpleListFilter):
+    """Those that somebody has to look at."""
+
+    title = "to be looked at"
+    parameter_name = "flagged"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        return [("yes", "Yes"), ("no", "No")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "yes":
+            return queryset.filter(flag__gt="")  # an index finds these few
+        return queryset.filter(flag="") if self.value() == "no" else queryset
 
 
 @admin.register(Purchase)
 class PurchaseAdmin(Exported, Ledger):
-    """Confirmed payments."""
+    """Confirmed payments: what each granted, and what was taken back since."""
 
     customer_path = "billable_entity"
     key_fields = ("dedupe_key", "provider_payment_id", "provider_invoice_id", "provider_checkout_session_id")
     search_help_text = "Customer id, workspace, or an id of the provider"
-    list_display = ("id", "customer", "purchase_kind", "bought", "price", "status", "provider", "event", "purchased_at")
-    list_filter = ("status", "purchase_kind", ("purchased_at", Days))
+    list_display = (
+        "id",
+        "customer",
+        "purchase_kind",
+        "bought",
+        "price",
+        "status",
+        "flagged",
+        "provider",
+        "event",
+        "purchased_at",
+    )
+    list_filter = (Flagged, "status", "purchase_kind", ("purchased_at", Days))
     csv_columns = (
         "id",
         "billable_entity_id",
@@ -37,11 +73,42 @@ class PurchaseAdmin(Exported, Ledger):
         "provider_payment_id",
         "provider_invoice_id",
         "provider_price_id",
+        "provider_subscription_id",
+        "period_start_at",
+        "period_end_at",
+        "flag",
         "dedupe_key",
         "purchased_at",
         "created_at",
     )
     list_prefetch_related = ("product", "plan")
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The page of a purchase. Nothing is written here: what can be done has pages of its own."""
+        purchase = self.get_object(request, object_id)
+        if not self.has_view_permission(request, purchase) or request.method != "GET":
+            raise PermissionDenied
+        if purchase is None:
+            raise Http404
+        sold = purchase.product or purchase.plan
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Purchase {purchase.pk}",
+            "subtitle": customer_name(purchase.billable_entity),
+            "opts": self.opts,
+            "page": purchase_page(purchase),
+            "bought": purchase.display_name or (sold.name if sold else "something that is not in the catalog"),
+            "customer": customer_name(purchase.billable_entity),
+            "deeds": buttons(self, request, object_id),
+            "may": {"attach": False},
+        }
+        return TemplateResponse(request, "console/purchase.html", context)
+
+    @admin.display(description="Look", boolean=False)
+    def flagged(self, purchase: Purchase) -> str:
+        return purchase.flag.replace("_", " ") or "-"
 
     @admin.display(description="Bought")
     def bought(self, purchase: Purchase) -> str:
@@ -76,8 +143,8 @@ class PurchaseAdjustmentAdmin(Ledger):
 
 
 @admin.register(BillingEvent)
-class BillingEventAdmin(Exported, Ledger):
-    """The inbox of webhooks, and what operators did and why."""
+class BillingEventAdmin(Replayed, Exported, Ledger):
+    """The inbox of webhooks, and what operators did and why; the button takes an event up again."""
 
     customer_path = "billable_entity"
     key_fields = ("provider_event_id", "event_name", "actor")
@@ -94,6 +161,7 @@ class BillingEventAdmin(Exported, Ledger):
         "provider",
         "status",
         "attempt_count",
+        "next_attempt_at",
     )
     list_filter = ("event_type", "status", ("occurred_at", Days))
     csv_columns = (

@@ -13,6 +13,9 @@ from console.demo import LOGINS, PASSWORD
 from mozaiks.workspaces.models import User
 
 GRACE_SECONDS = 5
+#: Frames of sockets beyond this end the connection unread; the protocol's own limit, which is told, is 8 KiB.
+LARGEST_FRAME = 64 * 1024
+PING_SECONDS = 20.0
 
 
 class Server(uvicorn.Server):
@@ -45,6 +48,10 @@ class Command(BaseCommand):
             lifespan="on",
             log_config=None,
             timeout_graceful_shutdown=GRACE_SECONDS,
+            ws_max_size=LARGEST_FRAME,
+            ws_per_message_deflate=False,
+            ws_ping_interval=PING_SECONDS,
+            ws_ping_timeout=PING_SECONDS,
         )
         server = Server(config)
         server.greeting = greeting(f"http://{host}:{port}")
