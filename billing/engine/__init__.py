@@ -2,7 +2,7 @@
 The arithmetic of entitlements: plain Python, no Django, no clock, no I/O.
 
 * ``types``      -- the words of the domain as enums and frozen values
-* ``windows``    -- which window an instant belongs to
+* ``windows``    -- which window an instant belongs to; ``periods`` -- which period of a price follows which
 * ``lots``       -- what a grant brings into a window, and in which order lots are burned
 * ``standing``   -- where a (subject, definition) stands at one instant, and the numbers people see
 * ``burndown``   -- spread a debit over lots; pay overage from units that became free

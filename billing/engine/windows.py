@@ -45,7 +45,7 @@ def rolling_span(rule: Rule) -> timedelta:
 def calendar_window(interval: WindowInterval, at: datetime) -> Window:
     """The UTC day, ISO week (from Monday), month or year that contains ``at``."""
     start = _calendar_start(interval, at.astimezone(UTC))
-    return Window(start=start, end=_step(start, interval, 1))
+    return Window(start=start, end=step(start, interval, 1))
 
 
 def anniversary_window(interval: WindowInterval, anchor: datetime, at: datetime) -> Window:
@@ -55,12 +55,8 @@ def anniversary_window(interval: WindowInterval, anchor: datetime, at: datetime)
     Always stepped from the anchor, never from the last boundary: 01-31 monthly is 02-28, then 03-31.
     Boundaries before the anchor exist too (n < 0), so that a late use finds its window.
     """
-    n = _whole_steps(interval, anchor, at)
-    while _step(anchor, interval, n) > at:
-        n -= 1
-    while _step(anchor, interval, n + 1) <= at:
-        n += 1
-    return Window(start=_step(anchor, interval, n), end=_step(anchor, interval, n + 1))
+    n = whole_steps(interval, anchor, at)
+    return Window(start=step(anchor, interval, n), end=step(anchor, interval, n + 1))
 
 
 def _calendar_start(interval: WindowInterval, at: datetime) -> datetime:
@@ -74,7 +70,17 @@ def _calendar_start(interval: WindowInterval, at: datetime) -> datetime:
     return midnight.replace(month=1, day=1)
 
 
-def _whole_steps(interval: WindowInterval, anchor: datetime, at: datetime) -> int:
+def whole_steps(interval: WindowInterval, anchor: datetime, at: datetime) -> int:
+    """How many whole intervals lie between the anchor and ``at``: below zero before the anchor."""
+    n = _guess(interval, anchor, at)
+    while step(anchor, interval, n) > at:
+        n -= 1
+    while step(anchor, interval, n + 1) <= at:
+        n += 1
+    return n
+
+
+def _guess(interval: WindowInterval, anchor: datetime, at: datetime) -> int:
     """A first guess of n, at most one step off."""
     if interval is WindowInterval.DAY:
         return (at - anchor) // timedelta(days=1)
@@ -84,7 +90,8 @@ def _whole_steps(interval: WindowInterval, anchor: datetime, at: datetime) -> in
     return months if interval is WindowInterval.MONTH else months // 12
 
 
-def _step(anchor: datetime, interval: WindowInterval, n: int) -> datetime:
+def step(anchor: datetime, interval: WindowInterval, n: int) -> datetime:
+    """The boundary ``n`` intervals from the anchor."""
     if interval is WindowInterval.DAY:
         return anchor + timedelta(days=n)
     if interval is WindowInterval.WEEK:
