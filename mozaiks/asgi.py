@@ -18,10 +18,15 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 http = get_asgi_application()
 refuse_unsafe_start()
 
+from realtime.routing import sockets  # noqa: E402 - knows models, which are there once Django is set up
+
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Hand each kind of connection to whoever serves it."""
     if scope["type"] == "lifespan":
         await lifespan(receive, send)
+        return
+    if scope["type"] == "websocket":
+        await sockets(scope, receive, send)
         return
     await http(scope, receive, send)

@@ -8,6 +8,7 @@ from typing import Final
 from django.db.models import Q
 
 from mozaiks.kit.errors import Invalid, Unauthenticated
+from mozaiks.kit.listeners import Listeners
 from mozaiks.workspaces.models import ApiToken, User
 
 SECRET_PREFIX: Final = "mzk_"  # noqa: S105 - what our secrets start with, no secret itself
@@ -15,6 +16,11 @@ SECRET_BYTES: Final = 32
 SHOWN_CHARACTERS: Final = 12
 # A stamp per request would turn every read into a write.
 STAMP_EVERY: Final = timedelta(minutes=1)
+
+token_revoked: Listeners[int] = Listeners()
+"""Told the ``user_id`` of a token that was revoked, in the caller's transaction."""
+
+on_token_revoked = token_revoked.register
 
 
 def issue(user: User, *, name: str, now: datetime, expires_at: datetime | None = None) -> tuple[ApiToken, str]:
@@ -62,6 +68,7 @@ def revoke(token: ApiToken, *, now: datetime) -> None:
     """Shut the token out from now on. The first revocation stays the one on record."""
     ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=now)
     token.refresh_from_db(fields=["revoked_at"])
+    token_revoked.tell(token.user_id)
 
 
 def _stamp(token: ApiToken, *, now: datetime) -> None:
