@@ -150,7 +150,9 @@ def _note_opened(row: CheckoutSession, opened: CheckoutOpened, *, now: datetime)
     told = {"provider_session_id": opened.session_id, "checkout_url": opened.url, "error_text": "", "updated_at": now}
     if opened.expires_at is not None:
         told["expires_at"] = opened.expires_at
-    if not _while_creating(row).update(status=CheckoutStatus.OPEN, **told):
+    # Where there is no page nobody can pay, and nothing waits for it.
+    status = CheckoutStatus.OPEN if opened.url.startswith(("https://", "http://")) else CheckoutStatus.EXPIRED
+    if not _while_creating(row).update(status=status, **told):
         CheckoutSession.objects.filter(pk=row.pk, checkout_url="").update(**told)
     if opened.customer_id:
         note_customer(row.billable_entity, row.provider, opened.customer_id, now=now)
@@ -176,7 +178,20 @@ def _ask(row: CheckoutSession, connector: PaymentConnector, *, now: datetime) ->
             raise
         move(row, CheckoutStatus.EXPIRED, now=now, error=refused.message)
         return
-    _note_seen(row, seen, now=now)
+    if seen.outcome is None and not seen.paid:
+        _note_still_open(row, seen, connector, now=now)
+    else:
+        _note_seen(row, seen, now=now)
+
+
+def _note_still_open(row: CheckoutSession, seen: CheckoutSeen, connector: PaymentConnector, *, now: datetime) -> None:
+    """It has the provider's time, else ours; when that is over it is closed there first, so that nobody pays it any more."""
+    ends_at = seen.expires_at or row.expires_at
+    if ends_at is not None and ends_at <= now:
+        connector.expire_checkout(row.provider_session_id or "")
+        move(row, CheckoutStatus.EXPIRED, now=now)
+        return
+    CheckoutSession.objects.filter(pk=row.pk, status=CheckoutStatus.OPEN).update(expires_at=ends_at, updated_at=now)
 
 
 def _note_seen(row: CheckoutSession, seen: CheckoutSeen, *, now: datetime) -> None:
@@ -185,6 +200,3 @@ def _note_seen(row: CheckoutSession, seen: CheckoutSeen, *, now: datetime) -> No
         move(row, CheckoutStatus.COMPLETED if is_confirmed(row) else CheckoutStatus.PAID, now=now)
     elif seen.outcome is not None:
         move(row, status_after(seen.outcome, row), now=now)
-    else:
-        later = {"expires_at": seen.expires_at} if seen.expires_at is not None else {}
-        CheckoutSession.objects.filter(pk=row.pk, status=CheckoutStatus.OPEN).update(updated_at=now, **later)

@@ -131,6 +131,15 @@ BILLING = (
     ("GET", "billing/plan-state", READ, None),
     ("GET", "wallet", READ, None),
 )
+SELLS = "401 404 403 403 201 404 201"
+#: What the mock connector, which sells nothing, cannot do.
+CANNOT = "401 404 403 403 501 404 501"
+PAYMENTS = (
+    ("POST", "billing/checkout", SELLS, {"productCode": "known", "quantity": 2, "successPath": "/paid"}),
+    ("DELETE", "billing/checkout", MANAGE, None),
+    ("POST", "billing/portal", CANNOT, {}),
+    ("POST", "billing/payment-links", CANNOT, {"productCode": "known"}),
+)
 CORE = [
     *(
         Row(method="POST", route=f"{prefix}billing/webhooks/<str:provider>", statuses=SHUT, prepare=_provider)
@@ -143,6 +152,11 @@ CORE = [
         Row(method=method, route=f"{prefix}{route}", statuses=statuses, body=body, prepare=_lived_in)
         for prefix in ("api/", "api/v1/")
         for method, route, statuses, body in BILLING
+    ),
+    *(
+        Row(method=method, route=f"{prefix}{route}", statuses=statuses, body=body, prepare=_offers, headers=KEYED)
+        for prefix in ("api/", "api/v1/")
+        for method, route, statuses, body in PAYMENTS
     ),
     *(
         Row(method=method, route=f"{prefix}console/billing/{route}", statuses=statuses, body=body, prepare=_offers)
