@@ -25,6 +25,7 @@ from billing.engine.types import (
 )
 from billing.entitlements import telemetry
 from billing.entitlements.allowances import Allowance, lock_many
+from billing.entitlements.announcements import ChangeSource, announce, source_of
 from billing.entitlements.facts import Facts, load_schedule
 from billing.entitlements.passing import bring_row_up_to_date, load_facts, place_window
 from billing.entitlements.resolvers import DefinitionInfo, definition_by_id
@@ -110,7 +111,7 @@ def grant_entitlements_for_plan_state(
             endings__isnull=True,
         ).exclude(dedupe_key__startswith=_FIXED_PREFIX)
     )
-    return record(
+    recorded = record(
         assignment.billable_entity_id,
         new=new,
         ending=[grant for grant in ending if grant.expires_at is None or grant.expires_at > now],
@@ -119,12 +120,17 @@ def grant_entitlements_for_plan_state(
         touching=[definition_by_id(definition_id) for definition_id in unscheduled],
         now=now,
     )
+    if recorded.inserted or recorded.ended or replaces:  # the plan itself has changed, whatever it grants
+        announce(assignment.billable_entity_id, (), ChangeSource.PLAN_GRANT, now=now)
+    return recorded
 
 
 @requires_transaction
 def note_schedule(subject_id: int, definition_ids: Sequence[int], *, now: datetime) -> None:
     """A plan change was scheduled or dropped: the balances it touches get their next boundary anew."""
-    record(subject_id, touching=[definition_by_id(definition_id) for definition_id in definition_ids], now=now)
+    touched = [definition_by_id(definition_id) for definition_id in definition_ids]
+    record(subject_id, touching=touched, now=now)
+    announce(subject_id, [info.code for info in touched], ChangeSource.PLAN_GRANT, now=now)
 
 
 @requires_transaction
@@ -146,7 +152,7 @@ def grant_entitlements_for_purchase(purchase: Purchase, *, now: datetime) -> Rec
             dedupe_key=keys.purchase_grant_key(purchase.pk, template.pk),
             provider=purchase.provider,
         )
-        for template in purchase.product.templates.order_by("id")
+        for template in sorted(purchase.product.templates.all(), key=lambda template: template.pk)
     ]
     return record(purchase.billable_entity_id, new=new, now=now)
 
@@ -184,7 +190,7 @@ def record(
     for allowance in allowances:
         settle_overage(allowance)
         bring_row_up_to_date(allowance)
-    write(allowances)
+    write(allowances, source=source_of([grant.source_type for grant in new] or [source[0]]))
     versions = {allowance.info.code: allowance.row.version for allowance in allowances}
     return Recorded(inserted=tuple(inserted), existing=existing, ended=tuple(ended), versions=versions)
 
