@@ -40,12 +40,14 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 
 @pytest.fixture(autouse=True)
 def _fresh_memory() -> None:
-    """What a process remembers of definitions and the catalog is not true of the next test's."""
+    """What a process remembers of definitions, the catalog and workspaces is not true of the next test's."""
+    from billing.entitlements.announcements import forget_workspaces
     from billing.entitlements.resolvers import forget_definitions
     from billing.entitlements.unlock import forget_catalog
 
     forget_definitions()
     forget_catalog()
+    forget_workspaces()
 
 
 def pytest_report_header() -> str:

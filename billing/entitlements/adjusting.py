@@ -19,6 +19,7 @@ from billing.engine.projection import Paid
 from billing.engine.standing import Standing
 from billing.engine.types import LIFETIME_START, AdjustmentKind, AdjustmentReason, EndingReason, GrantFacts, SourceType
 from billing.entitlements.allowances import Allowance, lock_many
+from billing.entitlements.announcements import source_of
 from billing.entitlements.facts import Facts, LedgerLine, load_ledger, sum_up
 from billing.entitlements.grants import look_at_schedule, write_endings
 from billing.entitlements.passing import bring_row_up_to_date, load_facts
@@ -122,7 +123,7 @@ def adjust(
     for allowance in allowances:
         settle_overage(allowance)
         bring_row_up_to_date(allowance)
-    write(allowances)
+    write(allowances, source=source_of([source[0]]))
     return Adjusted(
         taken=taken,
         frozen=tuple(frozen),

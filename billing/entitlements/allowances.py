@@ -38,7 +38,8 @@ class Allowance:
     A locked balance row at the operation's time ``at``, and what is known beside it.
 
     ``standing`` is there once lots were read; ``facts`` once grants were. ``closed_rows`` are rows of closed windows that
-    are written with it. ``rests``: its window is over and nobody has opened the next one (see ``passing``).
+    are written with it. ``rests``: its window is over and nobody has opened the next one (see ``passing``). ``before``: what
+    clients were shown of the row when it was locked.
     """
 
     info: DefinitionInfo
@@ -51,6 +52,12 @@ class Allowance:
     oldest_use_at: datetime | None = None
     stored_lots: dict[int, LotImage] = field(default_factory=dict)
     rests: bool = False
+    before: rows.Shown | None = None
+
+    @property
+    def is_visibly_changed(self) -> bool:
+        """Whether a client sees another limit than before the lock: other numbers, or a window that began anew."""
+        return bool(self.closed_rows) or self.before != rows.shown(self.row)
 
     @property
     def is_due(self) -> bool:
@@ -123,7 +130,8 @@ def allowance_of(info: DefinitionInfo, row: Row, stamp: datetime | str, now: dat
     """A row that was locked just now; ``stamp`` is when its definition changed last."""
     if now < row.last_event_at - CLOCK_TOLERANCE:
         log.warning("clock_behind", subject_id=row.subject_id, definition=info.code, last_event_at=row.last_event_at)
-    return Allowance(info=renewed(info, utc(stamp)), row=row, at=max(now, row.last_event_at))
+    at = max(now, row.last_event_at)
+    return Allowance(info=renewed(info, utc(stamp)), row=row, at=at, before=rows.shown(row))
 
 
 def standing_of(allowance: Allowance, lots: list[Lot]) -> Standing:

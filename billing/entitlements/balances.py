@@ -21,6 +21,7 @@ from billing.engine.types import LIFETIME_START, EntitlementType
 from billing.engine.windows import rolling_span
 from billing.entitlements import capacity, integrity, rows, sql, telemetry
 from billing.entitlements.allowances import lock_many, with_head
+from billing.entitlements.announcements import ChangeSource
 from billing.entitlements.facts import Facts, LedgerLine, load_ledger, load_many, sum_up
 from billing.entitlements.integrity import Difference
 from billing.entitlements.passing import bring_row_up_to_date, load_facts, standing_from_facts
@@ -81,7 +82,7 @@ def _recompute(entity: BillableEntity, now: datetime) -> int:
         bring_row_up_to_date(allowance)
         if allowance.info.is_capacity:
             capacity.recount(entity, allowance)
-    write(allowances)
+    write(allowances, source=ChangeSource.MANUAL_REFRESH)
     telemetry.RECOMPUTES.inc(len(allowances))
     return len(allowances)
 

@@ -18,6 +18,7 @@ from django.db.models import Min
 
 from billing.entitlements import leases, telemetry
 from billing.entitlements.allowances import Allowance, lock_many
+from billing.entitlements.announcements import ChangeSource, announce
 from billing.entitlements.leases import Lease
 from billing.entitlements.passing import load_facts, roll_forward
 from billing.entitlements.resolvers import definition_by_id
@@ -162,7 +163,11 @@ def _roll(ids: Sequence[int], token: str, *, now: datetime) -> list[Passed]:
     for row in retired:
         row.retire()
     write_leased(active, retired, token=token, now=now)
-    return [_passed(allowance, seen) for allowance, seen in zip(active, before, strict=True)]
+    passed = [_passed(allowance, seen) for allowance, seen in zip(active, before, strict=True)]
+    for each in passed:
+        if each.is_visible:
+            announce(each.subject_id, (each.code,), ChangeSource.BOUNDARY_RECOMPUTE, now=now)
+    return passed
 
 
 @requires_transaction
@@ -175,7 +180,7 @@ def _refresh(subject_id: int, *, now: datetime) -> list[Passed]:
     due = [each for each in lock_many(subject_id, infos, now=now) if each.is_due]
     before = [Seen.of(allowance.row) for allowance in due]
     roll_forward(due)
-    write(due)
+    write(due, source=ChangeSource.MANUAL_REFRESH)
     return [_passed(allowance, seen) for allowance, seen in zip(due, before, strict=True)]
 
 

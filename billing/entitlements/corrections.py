@@ -15,6 +15,7 @@ from billing.engine import keys
 from billing.engine.types import MAX_AMOUNT, EntitlementType, GrantKind, SourceType
 from billing.entitlements import operations
 from billing.entitlements.allowances import Allowance, lock_one
+from billing.entitlements.announcements import ChangeSource
 from billing.entitlements.grants import REPLENISH, NewGrant, record
 from billing.entitlements.ledger import book
 from billing.entitlements.manual import ByHand, check_by, note
@@ -115,7 +116,7 @@ def _take(allowance: Allowance, asked: int, by: ByHand, key: str) -> Correction:
         operation_key=key,
         metadata={"actor": by.actor, "reason": by.reason, "asked": asked},
     )
-    write([allowance], allocations=allocations)
+    write([allowance], allocations=allocations, source=ChangeSource.MANUAL_REFRESH)
     return Correction(
         limitation=allowance.info.code, asked=-asked, amount=-units, consumption_id=booking.consumption_id
     )

@@ -16,6 +16,9 @@ from billing.entitlements import sql
 from mozaiks.kit.cursors import execute
 from mozaiks.kit.db import db_time, utc
 
+#: What a client can see of a row (see ``shown``).
+Shown = tuple[int | None, int, int, int | None, int | None, bool, str, str | None, datetime | None]
+
 _DATETIMES = (3, 4, 15, 16, 17, 18, 27)
 
 
@@ -143,6 +146,21 @@ def blank_row(standing: Standing, *, subject_id: int, definition_id: int, versio
     stamps = (at, None, at, version)
     return Row(
         0, subject_id, definition_id, window.start, window.end, *numbers, *stamps, None, None, None, 0, 0, 0, 0, at
+    )
+
+
+def shown(row: Row) -> Shown:
+    """What a client can see of a row, to be compared: all its numbers; ids, versions and bookkeeping are left out."""
+    return (
+        row.granted_amount,
+        row.consumed_amount,
+        row.held_amount,
+        row.effective_amount,
+        row.hard_limit_amount,
+        row.over_limit,
+        row.lock_state,
+        row.enforcement_override,
+        row.next_change_at,
     )
 
 

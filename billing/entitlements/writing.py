@@ -10,6 +10,7 @@ from typing import Any
 from billing.engine.types import AllocationKind
 from billing.entitlements import leases, rows, sql
 from billing.entitlements.allowances import Allowance, LotImage
+from billing.entitlements.announcements import ChangeSource, announce_changes
 from billing.entitlements.passing import bring_row_up_to_date
 from billing.entitlements.rows import Row
 from mozaiks.kit.cursors import execute
@@ -33,14 +34,21 @@ class AllocationRow:
 
 
 @requires_transaction
-def write(allowances: Sequence[Allowance], *, allocations: Sequence[AllocationRow] = ()) -> None:
+def write(
+    allowances: Sequence[Allowance],
+    *,
+    allocations: Sequence[AllocationRow] = (),
+    source: ChangeSource = ChangeSource.CONSUMPTION,
+) -> None:
     """
-    Write allowances back: rows by primary key, lots that changed, shares and settlements. Each row's version rises by one.
+    Write allowances of one subject back: rows by primary key, lots that changed, shares and settlements. Each row's version
+    rises by one. ``source`` is why, for those who are told after the commit.
     """
     _finish(allowances)
     _write_allocations([*allocations, *settlement_rows(allowances)])
     _write_lots(allowances)
     _write_rows(allowances)
+    announce_changes(allowances, source)
 
 
 @requires_transaction
