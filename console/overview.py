@@ -13,26 +13,16 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
 from billing.models import BillableEntity
-from billing.payments import inbox
 from billing.usage import days, overview
-from billing.usage.days import Projected
-from billing.usage.overview import Backlog, Events, Nearest, Usage
+from billing.usage.overview import Events, Nearest, Usage
 from console.admin.base import customer_name
-from mozaiks.kit import health
+from console.tiles import CATCH_UP_ROWS, at, tiles
 
 PERMISSION = "billing.view_balance"
-#: Uses and refusals the page itself counts where no worker does, of each kind.
-CATCH_UP_ROWS = 2_000
-#: A boundary that nobody attended to for so long is news, and so is a ledger that nobody verified for so long.
-LATE = timedelta(minutes=10)
-#: A worker makes a round a minute.
-SILENT = timedelta(minutes=5)
-UNVERIFIED = timedelta(days=2)
 BAR_COLOUR = "var(--color-primary-600)"
 #: Readable on white and on black; the theme colours the lines itself.
 _TICKS = {"color": "#71717a", "precision": 0}
@@ -48,17 +38,6 @@ CHART_OPTIONS = json.dumps(
         },
     }
 )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Tile:
-    """One sign of health: what, a word, a sentence, and a tone (good, warning, bad, plain). ``path`` leads to more."""
-
-    title: str
-    word: str
-    sentence: str
-    tone: str
-    path: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,7 +95,7 @@ def page(request: HttpRequest, *, now: datetime) -> dict[str, Any]:
     return {
         "today": today,
         "now": at(now),
-        "tiles": list(_tiles(request, projected, backlog, events, now=now)),
+        "tiles": list(tiles(request, projected, backlog, events, now=now)),
         "charts": [_chart(each, request, today=today) for each in charted],
         "more_charts": [each.definition.code for each in used if each.used][overview.CHARTS :],
         "full": [each for each in fullness if each.share == 100],
@@ -142,21 +121,6 @@ class _Customers:
         there = self.may_look and entity is not None
         path = reverse("admin:billing_billableentity_change", args=[subject_id]) if there else ""
         return Customer(name=name, path=path)
-
-
-def at(instant: datetime | None) -> str:
-    """An instant as an operator reads it, with its zone."""
-    return "-" if instant is None else f"{instant:%Y-%m-%d %H:%M} UTC"
-
-
-def span(length: timedelta) -> str:
-    """A length of time in a word or two."""
-    seconds = max(0, int(length.total_seconds()))
-    for name, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        number = seconds // size
-        if number:
-            return f"{number:,} {name}{'' if number == 1 else 's'}"
-    return "less than a minute"
 
 
 def _chart(usage: Usage, request: HttpRequest, *, today: date) -> Chart:
@@ -216,116 +180,6 @@ def _refusals(used: Iterable[Usage], *, today: date) -> Iterable[tuple[str, str,
                 found.append((number, usage.definition.code, code, now, advisory))
     for number, definition, code, now, advisory in sorted(found, key=lambda row: (-row[0], row[1], row[2])):
         yield definition, code, f"{now:,}", f"{number:,}", f"{advisory:,}"
-
-
-def _tiles(
-    request: HttpRequest, projected: Projected | None, backlog: Backlog, events: Events, *, now: datetime
-) -> Iterable[Tile]:
-    yield Tile(title="Database", word="answers", sentence="This page was read from it.", tone="good")
-    for name in sorted(health.PROBES.keys() - {"database"}):
-        yield _probe(name)
-    yield _worker(backlog, now=now)
-    yield _boundaries(backlog, now=now)
-    yield _ledger(request, events, now=now)
-    failed = len(events.failed)
-    newest = f"The newest {at(events.failed[0].at)}." if failed else "Nothing waits to be replayed."
-    word = f"{failed}{' or more' if failed == overview.EVENTS else ''} failed" if failed else "none failed"
-    path = f"{reverse('admin:billing_billingevent_changelist')}?status__exact=failed"
-    may = request.user.has_perm("billing.view_billingevent")
-    yield Tile(
-        title="Events",
-        word=word,
-        sentence=newest,
-        tone="bad" if failed else "good",
-        path=path if may and failed else "",
-    )
-    yield _webhooks(request, now=now)
-    yield _counted(projected)
-
-
-def _webhooks(request: HttpRequest, *, now: datetime) -> Tile:
-    """Whether what providers tell arrives: what waits for its turn, and what waits for an operator."""
-    title, backlog = "Webhooks", inbox.backlog(now=now)
-    path = f"{reverse('admin:billing_billingevent_changelist')}?event_type__exact=webhook&status__exact="
-    may = request.user.has_perm("billing.view_billingevent")
-    if backlog.stuck:
-        word = f"{_many(backlog.stuck)} given up"
-        sentence = "Look at why, then replay: nothing tries them again."
-        return Tile(title=title, word=word, sentence=sentence, tone="bad", path=f"{path}failed" if may else "")
-    if backlog.oldest_at is None:
-        return Tile(title=title, word="none waits", sentence="What providers told is processed.", tone="good")
-    waits = now - backlog.oldest_at
-    return Tile(
-        title=title,
-        word=f"{_many(backlog.waiting)} waiting",
-        sentence=f"The oldest came in {span(waits)} ago.",
-        tone="warning" if waits > LATE else "good",
-    )
-
-
-def _many(number: int) -> str:
-    return f"{number:,}{' or more' if number >= inbox.MOST_COUNTED else ''}"
-
-
-def _probe(name: str) -> Tile:
-    title = {"channelLayer": "Channel layer"}.get(name, name)
-    if health.verdict(name) != "ok":
-        return Tile(title=title, word="down", sentence="The log says why: health_probe_failed.", tone="bad")
-    where = "Redis." if settings.REDIS_URL else "In the memory of this process."
-    return Tile(title=title, word="answers", sentence=where if name == "channelLayer" else "", tone="good")
-
-
-def _worker(backlog: Backlog, *, now: datetime) -> Tile:
-    title, heard = "Worker", backlog.worker_at
-    if heard is None:
-        return Tile(title=title, word="never heard of", sentence="Run billing_worker.", tone="plain")
-    silent = now - heard > SILENT
-    word = f"silent for {span(now - heard)}" if silent else "at work"
-    return Tile(title=title, word=word, sentence=f"Last heard of {at(heard)}.", tone="bad" if silent else "good")
-
-
-def _boundaries(backlog: Backlog, *, now: datetime) -> Tile:
-    title = "Boundaries"
-    if backlog.oldest_at is None:
-        return Tile(title=title, word="none due", sentence="Every balance is of its present window.", tone="good")
-    waits = now - backlog.oldest_at
-    many = "more than " if backlog.due >= overview.MANY else ""
-    return Tile(
-        title=title,
-        word=f"{many}{backlog.due:,} due",
-        sentence=f"The oldest waits for {span(waits)}.",
-        tone="warning" if waits > LATE else "good",
-        path=f"{reverse('admin:billing_balance_changelist')}?next_change_at_to={now.date().isoformat()}",
-    )
-
-
-def _ledger(request: HttpRequest, events: Events, *, now: datetime) -> Tile:
-    title, run = "Ledger", events.verified
-    if run is None:
-        return Tile(title=title, word="never verified", sentence="Run verify_ledger every night.", tone="plain")
-    may = request.user.has_perm("billing.view_billingevent")
-    path = reverse("admin:billing_billingevent_change", args=[run.id]) if may else ""
-    differences, subjects = run.payload.get("differences", 0), run.payload.get("subjects", 0)
-    sentence = f"{subjects:,} subjects, {at(run.at)}."
-    if differences:
-        word = f"{differences:,} difference{'' if differences == 1 else 's'}"
-        return Tile(title=title, word=word, sentence=sentence, tone="bad", path=path)
-    old = now - run.at > UNVERIFIED
-    word = f"verified {span(now - run.at)} ago" if old else "no difference"
-    return Tile(title=title, word=word, sentence=sentence, tone="warning" if old else "good", path=path)
-
-
-def _counted(projected: Projected | None) -> Tile:
-    title = "Usage"
-    if projected is None:
-        return Tile(title=title, word="being counted", sentence="Somebody else does it just now.", tone="plain")
-    if projected.clearing:
-        return Tile(title=title, word="being rebuilt", sentence="The numbers below are not whole.", tone="warning")
-    if projected.waiting > CATCH_UP_ROWS:
-        sentence = f"{projected.waiting:,} uses and refusals are not counted yet: project_usage_days."
-        return Tile(title=title, word="behind", sentence=sentence, tone="warning")
-    newest = f"All but the newest {projected.waiting:,}." if projected.waiting else "To the last use and refusal."
-    return Tile(title=title, word="counted", sentence=newest, tone="good")
 
 
 def _failed(request: HttpRequest, events: Events) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ from billing.engine.types import LIFETIME_END
 from billing.entitlements.balances import VERIFIED
 from billing.models import BillableEntity, UsageTotal
 from billing.models.balances import FULL, NEARLY_FULL
-from billing.models.events import EventStatus
+from billing.models.events import EventStatus, EventType
 from mozaiks.kit.db import db_time, utc
 
 DAYS = 30
@@ -39,6 +39,10 @@ CANDIDATES = 20
 EVENTS = 5
 #: Beyond this a backlog is only "many".
 MANY = 10_000
+
+_WEBHOOK = f"event_type = '{EventType.WEBHOOK.value}'"
+_NEW = f"'{EventStatus.RECEIVED.value}', '{EventStatus.PROCESSING.value}'"
+_FAILED = f"status = '{EventStatus.FAILED.value}' AND {_WEBHOOK}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,12 +108,16 @@ class Backlog:
     """
     How many balances are due (up to ``MANY``), and since when the one that has waited longest is.
 
-    ``worker_at`` is when a worker was last heard of; None is never.
+    ``worker_at`` is when a worker was last heard of; None is never. ``told_at`` is since when the oldest webhook waits for its
+    turn, or for another attempt; ``stuck`` webhooks and ``flagged`` purchases (each up to ``MANY``) wait for an operator.
     """
 
     due: int
     oldest_at: datetime | None
     worker_at: datetime | None
+    told_at: datetime | None
+    stuck: int
+    flagged: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -218,14 +226,26 @@ def top(definitions: Iterable[Counted], *, today: date) -> list[Most]:
 
 
 def backlog(*, now: datetime) -> Backlog:
-    """Balances whose boundary has passed and that nobody has brought forward. One statement."""
-    ((due, oldest, heard),) = _ask(
-        "SELECT COUNT(*), MIN(next_change_at), (SELECT MAX(last_tick_at) FROM billing_worker_heartbeats)"  # noqa: S608
+    """Balances whose boundary has passed and that nobody has brought forward, and what else waits. One statement."""
+    ((due, oldest, heard, told, again, stuck, flagged),) = _ask(
+        "SELECT COUNT(*), MIN(next_change_at), (SELECT MAX(last_tick_at) FROM billing_worker_heartbeats),"  # noqa: S608
+        f" (SELECT MIN(received_at) FROM billing_events WHERE status IN ({_NEW}) AND {_WEBHOOK}),"
+        f" (SELECT MIN(received_at) FROM billing_events WHERE {_FAILED} AND next_attempt_at IS NOT NULL),"
+        f" (SELECT COUNT(*) FROM (SELECT id FROM billing_events WHERE {_FAILED} AND next_attempt_at IS NULL LIMIT {MANY}) s),"
+        f" (SELECT COUNT(*) FROM (SELECT id FROM billing_purchases WHERE flag > '' LIMIT {MANY}) f)"
         " FROM (SELECT next_change_at FROM billing_entitlement_balances"
         f" WHERE next_change_at <= %s ORDER BY next_change_at LIMIT {MANY}) due",
         [db_time(now)],
     )
-    return Backlog(due=due, oldest_at=utc(oldest), worker_at=utc(heard))
+    waiting = [each for each in (utc(told), utc(again)) if each is not None]
+    return Backlog(
+        due=due,
+        oldest_at=utc(oldest),
+        worker_at=utc(heard),
+        told_at=min(waiting, default=None),
+        stuck=stuck,
+        flagged=flagged,
+    )
 
 
 def events() -> Events:

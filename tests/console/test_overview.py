@@ -13,9 +13,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from billing.entitlements.balances import note_verified
-from billing.models import Balance, BillableEntity, BillingEvent, Definition, WorkerHeartbeat
+from billing.models import Balance, BillableEntity, BillingEvent, Definition, Purchase, WorkerHeartbeat
 from billing.usage import days
-from console import overview
+from console.tiles import Tile
 from mozaiks.kit import clock, health
 from tests.console.support import customer, signed_in, staff
 from tests.console.test_tables import ELSEWHERE
@@ -161,8 +161,8 @@ def test_who_used_most_is_named(operator: Client, now: datetime) -> None:
     assert [(one.path.split("/")[-3], used) for one, used in named] == [(str(much.pk), "4,000"), (str(little.pk), "1")]
 
 
-def tile(client: Client, title: str) -> overview.Tile:
-    tiles: list[overview.Tile] = client.get("/admin/").context["overview"]["tiles"]
+def tile(client: Client, title: str) -> Tile:
+    tiles: list[Tile] = client.get("/admin/").context["overview"]["tiles"]
     return next(each for each in tiles if each.title == title)
 
 
@@ -185,6 +185,18 @@ def test_what_nobody_attends_to_is_a_warning(operator: Client, now: datetime) ->
     waiting = tile(operator, "Boundaries")
 
     assert (waiting.tone, waiting.word, waiting.sentence) == ("warning", "1 due", "The oldest waits for 5 hours.")
+
+
+def test_purchases_that_wait_for_an_operator_are_counted_with_the_way_there(operator: Client) -> None:
+    assert tile(operator, "Purchases").tone == "good"
+    for _ in range(3):
+        insert(Purchase, flag="unknown_product")
+    insert(Purchase)
+
+    shown = tile(operator, "Purchases")
+
+    assert (shown.word, shown.tone) == ("3 to look at", "warning")
+    assert len(operator.get(shown.path).context["cl"].result_list) == 3
 
 
 def test_a_worker_is_at_work_or_silent(operator: Client, now: datetime) -> None:
