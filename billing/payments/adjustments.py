@@ -169,6 +169,25 @@ def refund(
     return row
 
 
+@requires_transaction
+def refund_accepted(purchase: Purchase, *, amount_minor: int | None, now: datetime) -> PurchaseAdjustment:
+    """
+    ``refund`` as if the provider had accepted it already, without a key and without asking: to see what it would do.
+
+    :raises PurchaseRefundNotAllowed: as there. :raises Invalid: no amount.
+    """
+    attempts.check_amount(amount_minor)
+    locked = Purchase.objects.select_for_update().get(pk=purchase.pk)
+    left = taking_back.refundable(locked)
+    asked = left if amount_minor is None else amount_minor
+    why = _why_no_refund(locked, asked, left)
+    if why:
+        raise PurchaseRefundNotAllowed(why, details={"refundableMinor": left})
+    row = new_row(locked, PurchaseAction.REFUND, -asked, now=now)
+    _apply_refund(locked, row, RefundStatus.SUCCEEDED, asked, now=now)
+    return row
+
+
 def resume(adjustment: PurchaseAdjustment, connector: PaymentConnector, *, now: datetime) -> PurchaseAdjustment:
     """
     Finish a refund that was cut off between intent and result: the provider is asked again with the same key.
