@@ -8,8 +8,16 @@ from datetime import datetime
 from typing import Any, Final
 
 from billing.models import BillingEvent
-from billing.payments import whose
-from billing.payments.connectors.facts import CheckoutEnded, Fact, PaymentFailed
+from billing.payments import adjustments, checkout, purchases, whose
+from billing.payments.connectors.facts import (
+    CheckoutEnded,
+    DisputeReported,
+    Fact,
+    PaymentConfirmed,
+    PaymentFailed,
+    RefundReported,
+    SubscriptionReported,
+)
 from mozaiks.kit.db import requires_transaction
 
 #: What a handler says of a fact that had nothing to add.
@@ -33,13 +41,52 @@ class Context:
 Handler = Callable[[Any, Context], str]
 
 
-def note(fact: CheckoutEnded | PaymentFailed, context: Context) -> str:
-    """Kept in the inbox, where operators find it; nothing else changes."""
+def confirm(fact: PaymentConfirmed, context: Context) -> str:
+    """A purchase, and what was bought."""
+    entity_id, event = context.entity_id, context.event
+    confirmed = purchases.confirm(fact, provider=context.provider, entity_id=entity_id, event=event, now=context.now)
+    event.billable_entity_id = confirmed.purchase.billable_entity_id
+    return ""
+
+
+def report(fact: SubscriptionReported, context: Context) -> str:
+    """The plan, as the provider says the subscription stands."""
+    if context.entity_id is None:
+        raise purchases.NotYetTied("Nobody knows yet whose subscription it is.")
+    return ""
+
+
+def end_checkout(fact: CheckoutEnded, context: Context) -> str:
+    """A checkout blocks its customer no more. Grants nothing."""
+    checkout.note_ended(fact, provider=context.provider, event=context.event, now=context.now)
+    return ""
+
+
+def refund(fact: RefundReported, context: Context) -> str:
+    """What a refund takes back."""
+    row = adjustments.refund_reported(fact, provider=context.provider, now=context.now)
+    context.event.billable_entity_id = row.purchase.billable_entity_id
+    return ""
+
+
+def dispute(fact: DisputeReported, context: Context) -> str:
+    """What a dispute freezes, releases or takes back."""
+    row = adjustments.dispute_reported(fact, provider=context.provider, now=context.now)
+    context.event.billable_entity_id = row.purchase.billable_entity_id
+    return ""
+
+
+def note(fact: PaymentFailed, context: Context) -> str:
+    """Kept in the inbox, where operators find it: what it means for a subscription is in the subscription's own report."""
     return ""
 
 
 HANDLERS: Mapping[type[Fact], Handler] = {
-    CheckoutEnded: note,
+    PaymentConfirmed: confirm,
+    SubscriptionReported: report,
+    CheckoutEnded: end_checkout,
+    RefundReported: refund,
+    DisputeReported: dispute,
     PaymentFailed: note,
 }
 

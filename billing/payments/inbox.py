@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Min, Q, QuerySet
+from django.db.models import Count, Min, Q, QuerySet
 
 from billing.engine.keys import random_key
 from billing.models import BillingEvent
@@ -153,20 +153,17 @@ def pause(attempts: int) -> timedelta:
 
 
 def backlog(*, now: datetime) -> Backlog:
-    """How much waits, by index and counted up to a bound."""
-    waiting = BillingEvent.objects.filter(event_type=EventType.WEBHOOK).filter(
-        Q(status__in=(EventStatus.RECEIVED, EventStatus.PROCESSING))
-        | Q(status=EventStatus.FAILED, next_attempt_at__isnull=False)
+    """How much waits: one statement, by index, that looks at ``MOST_COUNTED`` events at most."""
+    open_ones = BillingEvent.objects.filter(
+        event_type=EventType.WEBHOOK, status__in=(EventStatus.RECEIVED, EventStatus.PROCESSING, EventStatus.FAILED)
     )
-    stuck = BillingEvent.objects.filter(
-        event_type=EventType.WEBHOOK, status=EventStatus.FAILED, next_attempt_at__isnull=True
+    stuck = Q(status=EventStatus.FAILED, next_attempt_at__isnull=True)
+    found = open_ones[:MOST_COUNTED].aggregate(
+        waiting=Count("pk", filter=~stuck),
+        oldest_at=Min("received_at", filter=~stuck),
+        stuck=Count("pk", filter=stuck),
     )
-    oldest_at = waiting.aggregate(oldest=Min("received_at"))["oldest"]
-    return Backlog(
-        waiting=0 if oldest_at is None else waiting.values("pk")[:MOST_COUNTED].count(),
-        oldest_at=oldest_at,
-        stuck=stuck.values("pk")[:MOST_COUNTED].count(),
-    )
+    return Backlog(**found)
 
 
 def redact(*, now: datetime) -> int:

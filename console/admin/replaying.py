@@ -56,7 +56,8 @@ class Replayed:
         """What operators did is no event of a provider. The theme asks with the row's key."""
         if key is None:
             return True
-        return is_id(str(key)) and BillingEvent.objects.filter(pk=key, event_type=EventType.WEBHOOK).exists()
+        others = BillingEvent.objects.exclude(event_type=EventType.WEBHOOK)
+        return is_id(str(key)) and not others.filter(pk=key).exists()
 
     @button(text="Replay", path="replay", permission="replay_events", icon="replay")
     def replay(self, request: HttpRequest, object_id: str) -> HttpResponse:

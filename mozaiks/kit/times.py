@@ -23,7 +23,10 @@ def parse_utc(text: str) -> datetime:
     instant = datetime.fromisoformat(text.strip())
     if instant.tzinfo is None:
         return instant.replace(tzinfo=UTC)
-    return instant.astimezone(UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("the instant lies beyond the calendar") from error
 
 
 def spoken(instant: datetime) -> str:

@@ -26,6 +26,12 @@ def test_instants_are_read_with_and_without_zone(text: str) -> None:
     assert parse_utc(text) == NOON
 
 
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_instants_that_no_calendar_has_in_utc_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="beyond the calendar"):
+        parse_utc(text)
+
+
 def test_a_date_is_its_midnight() -> None:
     assert parse_utc("2026-02-21") == datetime(2026, 2, 21, tzinfo=UTC)
 
