@@ -9,6 +9,8 @@ class BillingConfig(AppConfig):
     name = "billing"
     verbose_name = "Billing"
     default_auto_field = "django.db.models.BigAutoField"
+    page_urls = "billing.pages.urls"
+    workspace_pages = {"workspace-billing": "Billing"}  # noqa: RUF012 - read once, at the start of every page
 
     def ready(self) -> None:
         """Declare what the core limits, welcome new workspaces and users, follow the catalog, and tell of the worker."""

@@ -1,17 +1,16 @@
-"""All doors: the console, the API, the pages, health and metrics. Guests bring their own by ``api_urls``."""
+"""All doors: the console, the API, the pages, health and metrics. Guests bring theirs by ``api_urls`` and ``page_urls``."""
 
 from django.apps import apps
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import views as auth_views
 from django.urls import URLPattern, URLResolver, include, path
-from django.views.generic import TemplateView
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
 from mozaiks.kit.api import no_such_door
 from mozaiks.kit.doors import metrics
 from mozaiks.kit.health import health
-from mozaiks.workspaces.pages import SignIn
+from mozaiks.workspaces.pages import Home, SignIn
 
 handler400 = "mozaiks.kit.api.bad_request"
 handler404 = "mozaiks.kit.api.not_found"
@@ -26,10 +25,17 @@ def guest_urls() -> list[URLPattern | URLResolver]:
     return [path("api/", include(app.api_urls)) for app in apps.get_app_configs() if hasattr(app, "api_urls")]
 
 
+def guest_pages() -> list[URLPattern | URLResolver]:
+    """The pages of every app that names a module of them in ``page_urls``, in each workspace."""
+    found = [app for app in apps.get_app_configs() if hasattr(app, "page_urls")]
+    return [path("w/<slug:slug>/", include(app.page_urls)) for app in found]
+
+
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", TemplateView.as_view(template_name="home.html", extra_context=DESK), name="home"),
+    path("", Home.as_view(extra_context=DESK), name="home"),
     path("login/", SignIn.as_view(extra_context=DESK), name="login"),
     path("logout/", auth_views.LogoutView.as_view(), name="logout"),
+    *guest_pages(),
     path("admin/", admin.site.urls),
     path("health", health, name="health"),
     path("metrics", metrics, name="metrics"),
