@@ -100,10 +100,15 @@ def status_of(purchase: Purchase, rows: Sequence[PurchaseAdjustment]) -> Purchas
         return PurchaseStatus.VOIDED
     if any(row.action == PurchaseAction.DISPUTE and state_of(row) is DisputeState.OPENED for row in rows):
         return PurchaseStatus.DISPUTED
-    back = sum(_stands_for(row) for row in rows)
+    back = went_back(rows)
     if back <= 0:
         return PurchaseStatus.CONFIRMED
     return PurchaseStatus.REFUNDED if back >= purchase.amount_minor else PurchaseStatus.PARTIALLY_REFUNDED
+
+
+def went_back(rows: Sequence[PurchaseAdjustment]) -> int:
+    """What of a purchase these adjustments of it gave or took back, in minor units; never more than was paid."""
+    return sum(_stands_for(row) for row in rows)
 
 
 def state_of(row: PurchaseAdjustment) -> DisputeState:
