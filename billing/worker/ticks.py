@@ -14,7 +14,7 @@ from datetime import datetime
 from billing.entitlements import boundaries, decisions, telemetry
 from billing.entitlements.expiring import note_expired_holds
 from billing.models import PlanAssignment
-from billing.payments import webhooks
+from billing.payments import idempotency, reconciling, webhooks
 from billing.subscriptions.scheduling import promote_due
 from billing.usage import days
 from mozaiks.kit import clock
@@ -80,6 +80,21 @@ def redact_events(now: datetime) -> Iterator[Done]:
         yield Done(things=number)
 
 
+def reconcile_payments(now: datetime) -> Iterator[Done]:
+    """Checkouts and refunds a crash or a silent provider left unfinished: one provider's call after the other."""
+    before = reconciling.Reconciled()
+    for so_far in reconciling.steps(now=now):
+        failed = so_far.failed - before.failed
+        yield Done(things=so_far.looked_at - before.looked_at - failed, failed=failed)
+        before = so_far
+
+
+def forget_answers(now: datetime) -> Iterator[Done]:
+    """Answers of doors that call a provider, when nobody repeats the request any more."""
+    while number := idempotency.forget_old(now=now):
+        yield Done(things=number)
+
+
 def prune_decisions(now: datetime) -> Iterator[Done]:
     """Refusals nobody will look at any more."""
     if number := decisions.prune(now=now):
@@ -108,10 +123,12 @@ def _apply_plan_change(entity_id: int, now: datetime) -> Done:
 #: was paid is there before what was unpaid ends.
 TICKS = [
     Tick(name="webhook_events", batches=process_events),
+    Tick(name="payments", batches=reconcile_payments),
     Tick(name="plan_changes", batches=apply_plan_changes),
     Tick(name="boundaries", batches=pass_boundaries),
     Tick(name="hold_expiries", batches=note_expiries),
     Tick(name="webhook_payloads", batches=redact_events),
+    Tick(name="request_answers", batches=forget_answers),
     Tick(name="decisions", batches=prune_decisions),
     Tick(name="usage_days", batches=project_usage),
 ]
