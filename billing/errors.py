@@ -168,3 +168,9 @@ class PaymentMethodNotOwned(Conflict):
     """The payment method belongs to another entity, which the caller may see too."""
 
     default_code = "PAYMENT_METHOD_NOT_OWNED_BY_ENTITY"
+
+
+class BillingDependencyConflict(Conflict):
+    """Something else still needs it."""
+
+    default_code = "BILLING_DEPENDENCY_CONFLICT"
