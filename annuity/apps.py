@@ -18,6 +18,8 @@ class AnnuityConfig(AppConfig):
     verbose_name = "Annuity"
     default_auto_field = "django.db.models.BigAutoField"
     api_urls = "annuity.urls"
+    page_urls = "annuity.page_urls"
+    workspace_pages = {"workspace-annuity": "Annuity"}
 
     def ready(self) -> None:
         from annuity.limits import declare_limits

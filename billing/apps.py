@@ -10,7 +10,7 @@ class BillingConfig(AppConfig):
     verbose_name = "Billing"
     default_auto_field = "django.db.models.BigAutoField"
     page_urls = "billing.pages.urls"
-    workspace_pages = {"workspace-billing": "Billing"}  # noqa: RUF012 - read once, at the start of every page
+    workspace_pages = {"workspace-billing": "Billing"}
 
     def ready(self) -> None:
         """Declare what the core limits, welcome new workspaces and users, follow the catalog, and tell of the worker."""

@@ -6,6 +6,8 @@ An app that limits something imports from here and from nowhere else in billing.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from billing.entitlements.capabilities import Capability, declare, declare_counter
 from billing.entitlements.enforcement import (
     Execution,
@@ -18,6 +20,7 @@ from billing.entitlements.holding import HoldView
 from billing.entitlements.holds import Overrun, capture, extend, hold, release
 from billing.entitlements.limitations import check
 from billing.entitlements.policy import Decision, Unlock
+from billing.entitlements.wording import LimitInWords, limits_in_words
 from billing.models import BillableEntity
 from mozaiks.kit.commands import Command, command_of, mark_replay
 from mozaiks.kit.errors import NotFound
@@ -29,6 +32,7 @@ __all__ = [
     "Decision",
     "Execution",
     "HoldView",
+    "LimitInWords",
     "Overrun",
     "Unlock",
     "Use",
@@ -42,6 +46,7 @@ __all__ = [
     "execute_with_entitlement_consumption",
     "extend",
     "hold",
+    "in_words",
     "mark_replay",
     "refresh_capacity",
     "release",
@@ -54,3 +59,13 @@ def entity_for_workspace(workspace_id: int) -> BillableEntity:
     if entity is None:
         raise NotFound("This workspace has no billing.")
     return entity
+
+
+def in_words(entity: BillableEntity, limitation: str, *, now: datetime) -> LimitInWords:
+    """
+    A limit as a page shows it: numbers, bar, state, and ways to more. The template tag ``{% limit %}`` makes a card of it.
+
+    :raises Invalid: there is no such limit in use.
+    """
+    (words,) = limits_in_words(entity, now=now, codes=[limitation])
+    return words

@@ -18,6 +18,8 @@ class ProjectsConfig(AppConfig):
     verbose_name = "Projects"
     default_auto_field = "django.db.models.BigAutoField"
     api_urls = "projects.urls"
+    page_urls = "projects.page_urls"
+    workspace_pages = {"workspace-projects": "Projects"}
 
     def ready(self) -> None:
         from projects.limits import declare_limits

@@ -5,7 +5,8 @@
  *
  * `[data-live-page data-workspace]` is the page. `[data-live data-part]` are its parts: `data-part` is what `?part=` calls
  * it, `data-live` the query it follows (`limitations`, `planState`, `purchases`, or another that only polls).
- * `form[data-act]` is sent with a key and this tab's id; its answer is the page, whole.
+ * `form[data-act]` is sent with a key and this tab's id; its answer is the page, whole. It is emptied once it was carried
+ * out, unless it has `data-keep`.
  *
  * @module billing/live
  */
@@ -146,7 +147,7 @@ async function send(page, billing, event) {
         const here = document.getElementById(place.id);
         if (here) become(here, place, false);
       }
-      if (answer.ok) form.reset();
+      if (answer.ok && form.dataset.keep === undefined) form.reset();
     });
   } catch {
     say(page, "The server could not be reached. Nothing is lost: try again.");
