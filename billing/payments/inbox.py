@@ -8,13 +8,13 @@ the stamp is written only under the claim it was begun with: a worker that slept
 from __future__ import annotations
 
 import random
+import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import Count, Min, Q, QuerySet
 
-from billing.engine.keys import random_key
 from billing.models import BillingEvent
 from billing.models.events import EventStatus, EventType
 from billing.payments.connectors.facts import ProviderEvent
@@ -105,7 +105,7 @@ def claim(event_id: int, *, now: datetime, lease: timedelta = LEASE) -> BillingE
         return None
     taken = {
         "status": EventStatus.PROCESSING,
-        "lease_token": random_key(),
+        "lease_token": str(uuid.uuid4()),
         "lease_until": now + lease,
         "processing_started_at": now,
         "attempt_count": row.attempt_count + 1,
