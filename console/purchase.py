@@ -7,22 +7,19 @@ Read in a number of statements that does not grow with what was done to it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import OuterRef, Subquery
-
-from billing.engine.types import AdjustmentKind, SourceType, SubjectType
+from billing.engine.types import AdjustmentKind
 from billing.entitlements.resolvers import definition_by_id
-from billing.models import AssignmentProviderDetail, Grant, GrantAdjustment, GrantEnding, Purchase, PurchaseAdjustment
-from billing.models.purchases import PurchaseAction, PurchaseActionStatus, PurchaseStatus
+from billing.models import AssignmentProviderDetail, GrantAdjustment, GrantEnding, Purchase, PurchaseAdjustment
+from billing.models.purchases import PurchaseStatus
+from billing.payments.taking_back import grants_of, went_back
 from console.words import FLAGS, money
 
 #: How many of each kind the page shows; nobody has been seen with more.
 MOST = 100
-#: What gives money back to the customer.
-GIVES_BACK = (PurchaseAction.REFUND, PurchaseAction.VOID)
 TONES = {PurchaseStatus.CONFIRMED: "good", PurchaseStatus.DISPUTED: "bad"}
 
 
@@ -97,38 +94,24 @@ def purchase_page(purchase: Purchase) -> PurchasePage:
         grants=_grants(purchase),
         adjustments=adjustments,
         subscription=_subscription(purchase),
-        given_back_minor=given_back_minor(adjustments),
-    )
-
-
-def given_back_minor(adjustments: Iterable[PurchaseAdjustment]) -> int:
-    """What the provider has paid back, in minor units."""
-    return sum(
-        abs(row.amount_minor)
-        for row in adjustments
-        if row.action in GIVES_BACK and row.status == PurchaseActionStatus.SUCCEEDED
+        given_back_minor=went_back(adjustments),
     )
 
 
 def _grants(purchase: Purchase) -> list[GrantLine]:
     """What it granted, in the order it was granted, with what was done to each since."""
-    ending = GrantEnding.objects.filter(grant_id=OuterRef("pk")).values("ended_at")[:1]
-    rows = Grant.objects.annotate(ended_at=Subquery(ending)).filter(
-        source_type=SourceType.BILLING_PURCHASE.value,
-        source_id=str(purchase.pk),
-        subject_type=SubjectType.BILLABLE_ENTITY.value,
-        subject_id=purchase.billable_entity_id,
-    )
-    grants = list(rows.order_by("pk")[:MOST])
+    grants: list[Any] = grants_of(purchase)[:MOST]
     stories: dict[int, list[GrantAdjustment]] = defaultdict(list)
-    if grants:
-        for each in GrantAdjustment.objects.filter(grant_id__in=[grant.pk for grant in grants]).order_by("pk"):
-            stories[each.grant_id].append(each)
+    ids = [grant.pk for grant in grants]
+    for each in GrantAdjustment.objects.filter(grant_id__in=ids).order_by("pk"):
+        stories[each.grant_id].append(each)
+    ended = dict(GrantEnding.objects.filter(grant_id__in=ids).values_list("grant_id", "ended_at"))
+    for grant in grants:
+        grant.limitation, grant.ended_at = definition_by_id(grant.definition_id), ended.get(grant.pk)
     return [_line(grant, stories[grant.pk]) for grant in grants]
 
 
 def _line(grant: Any, story: Sequence[GrantAdjustment]) -> GrantLine:
-    grant.limitation = definition_by_id(grant.definition_id)
     kinds = [each.kind for each in story]
     return GrantLine(
         grant=grant,

@@ -16,7 +16,10 @@ SOURCES = {
 }
 
 #: What of a purchase has to be looked at, in words.
-FLAGS = {"unknown_product": "The catalog knows no product or plan of this price: nothing was granted"}
+FLAGS = {
+    "unknown_product": "The catalog knows no product or plan of this price: nothing was granted",
+    "refund_failed": "A refund failed at the provider after its units had been taken back",
+}
 
 #: How the wire writes an instant.
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")

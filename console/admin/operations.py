@@ -121,6 +121,10 @@ class OperationPage(FormPage):
     def actor(self) -> str:
         return self.request.user.get_username()
 
+    def by(self, said: dict[str, Any]) -> ByHand:
+        """Who does it, and why."""
+        return ByHand(actor=self.actor, reason=said["reason"])
+
     def _address(self) -> str:
         options = self.model_admin.opts
         return reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[self.row.pk])
@@ -135,6 +139,7 @@ class DeedPage(OperationPage):
 
     permission: ClassVar[str]
     preview_template: ClassVar[str] = "console/confirm.html"
+    back_to: ClassVar[str] = "the customer"
     submit: ClassVar[str] = "Show what it would change"
     confirmed: ClassVar[bool] = True
 
@@ -184,12 +189,9 @@ class DeedPage(OperationPage):
             preview=shown,
             announced=self.announced(form.cleaned_data, shown.result),
             confirmed=self.confirmed,
+            back_to=self.back_to,
         )
         return TemplateResponse(self.request, self.preview_template, context)
-
-    def by(self, said: dict[str, Any]) -> ByHand:
-        """Who does it, and why."""
-        return ByHand(actor=self.actor, reason=said["reason"])
 
     def _preview(self, said: dict[str, Any]) -> Preview[Any]:
         now = clock.now()
@@ -205,7 +207,7 @@ class DeedPage(OperationPage):
 def tell(form: forms.Form, refused: Failure) -> None:
     """Put a refusal into the form: under the fields it names, else above them."""
     for path, sentences in (refused.field_errors or {"": [refused.message]}).items():
-        name = CAPITAL.sub("_", path).lower()
+        name = CAPITAL.sub("_", path).lower().removesuffix("_minor")  # of money people write whole units
         for sentence in sentences:
             if name in form.fields and not form.fields[name].widget.is_hidden:
                 form.add_error(name, sentence)

@@ -12,9 +12,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from billing.models import BillingEvent, Purchase, PurchaseAdjustment
-from console.admin.base import Ledger, customer_name, link, link_to, money
+from billing.models.purchases import PurchaseStatus
+from console.admin import payment_deeds
+from console.admin.base import Ledger, button, customer_name, link, link_to, money
 from console.admin.exporting import Exported
-from console.admin.operations import buttons
+from console.admin.operations import buttons, page
 from console.admin.ranges import Days
 from console.admin.replaying import Replayed
 from console.purchase import purchase_page
@@ -36,8 +38,10 @@ class Flagged(admin.SimpleListFilter):
 
 
 @admin.register(Purchase)
-class PurchaseAdmin(Exported, Ledger):
+class PurchaseAdmin(payment_deeds.Permitted, Exported, Ledger):
     """Confirmed payments: what each granted, and what was taken back since."""
+
+    actions_detail = ("refund", "void", "correct", "attach_product", "looked_at")
 
     customer_path = "billable_entity"
     key_fields = ("dedupe_key", "provider_payment_id", "provider_invoice_id", "provider_checkout_session_id")
@@ -101,12 +105,31 @@ class PurchaseAdmin(Exported, Ledger):
             "page": purchase_page(purchase),
             "bought": purchase.display_name or (sold.name if sold else "something that is not in the catalog"),
             "customer": customer_name(purchase.billable_entity),
-            "deeds": buttons(self, request, object_id),
-            "may": {"attach": False},
+            "deeds": buttons(self, request, object_id, without=_left_out(purchase)),
         }
         return TemplateResponse(request, "console/purchase.html", context)
 
-    @admin.display(description="Look", boolean=False)
+    @button(text="Refund", path="refund", permission="adjust_purchases", icon="undo")
+    def refund(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return page(payment_deeds.Refund, self, request, object_id)
+
+    @button(text="Void", path="void", permission="adjust_purchases", icon="block")
+    def void(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return page(payment_deeds.Void, self, request, object_id)
+
+    @button(text="Correct", path="correct", permission="adjust_purchases", icon="exposure")
+    def correct(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return page(payment_deeds.CorrectPurchase, self, request, object_id)
+
+    @button(text="Attach a product", path="attach-product", permission="adjust_purchases", icon="shopping_bag")
+    def attach_product(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return page(payment_deeds.AttachProduct, self, request, object_id)
+
+    @button(text="Looked at", path="looked-at", permission="adjust_purchases", icon="flag")
+    def looked_at(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return page(payment_deeds.LookedAt, self, request, object_id)
+
+    @admin.display(description="To look at")
     def flagged(self, purchase: Purchase) -> str:
         return purchase.flag.replace("_", " ") or "-"
 
@@ -122,6 +145,18 @@ class PurchaseAdmin(Exported, Ledger):
     def event(self, purchase: Purchase) -> str:
         key = purchase.billing_event_id
         return "-" if key is None else link_to("billing_billingevent", key, f"event {key}")
+
+
+def _left_out(purchase: Purchase) -> set[str]:
+    """Buttons that would only be refused."""
+    left_out = set() if purchase.flag else {"Looked at"}
+    if purchase.product_id is not None or purchase.plan_id is not None:
+        left_out.add("Attach a product")
+    if purchase.status in (PurchaseStatus.REFUNDED, PurchaseStatus.VOIDED, PurchaseStatus.DISPUTED):
+        left_out.add("Refund")
+    if purchase.status != PurchaseStatus.CONFIRMED:
+        left_out.add("Void")
+    return left_out
 
 
 @admin.register(PurchaseAdjustment)
@@ -180,3 +215,7 @@ class BillingEventAdmin(Replayed, Exported, Ledger):
         "processed_at",
         "error_text",
     )
+
+    @button(text="Process again", path="replay", permission="replay_events", icon="replay")
+    def replay(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return page(payment_deeds.ReplayEvent, self, request, object_id)

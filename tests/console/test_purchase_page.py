@@ -57,7 +57,14 @@ def test_what_went_back_and_what_was_taken_of_which_grant(operator: Client) -> N
     stock = granted(row, definition=CreditsFactory(), amount=9)
     took(presses, kind="take", amount=8, reason="refunded")
     took(stock, kind="freeze", amount=0, reason="disputed")
-    insert(PurchaseAdjustment, purchase=row, status="succeeded", amount_minor=-200, provider_reference="re_1")
+    insert(
+        PurchaseAdjustment,
+        purchase=row,
+        status="succeeded",
+        amount_minor=-200,
+        provider_reference="re_1",
+        metadata_json={"counted_minor": 200},
+    )
     insert(PurchaseAdjustment, purchase=row, status="failed", amount_minor=-100, reason="Too late.")
 
     answer = operator.get(address(Purchase, "change", row.pk))

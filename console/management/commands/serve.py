@@ -41,6 +41,8 @@ class Command(BaseCommand):
         require_free(host, port)
         if settings.BILLING_EMBEDDED_WORKER:
             embed()
+        if settings.BILLING_FAKE_PROVIDER:
+            play_provider(host, port)
         config = uvicorn.Config(
             "mozaiks.asgi:application",
             host=host,
@@ -61,6 +63,16 @@ class Command(BaseCommand):
             self.stdout.write("Stopped.")
         if not server.started:
             raise CommandError("The server could not start; the reason stands above.")
+
+
+def play_provider(host: str, port: int) -> None:
+    """Let the provider that takes no money know where its pages and our door are; its events come in over real HTTP."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    own = f"http://{reachable}:{port}"
+    # Imported here: what plays Stripe is for desks, and brings the whole SDK along.
+    from billing.payments.fake.courier import accompany
+
+    accompany(pages_at=settings.PUBLIC_BASE_URL.rstrip("/") or own, listens_at=own)
 
 
 def require_free(host: str, port: int) -> None:
