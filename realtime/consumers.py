@@ -90,6 +90,15 @@ async def _greet(cookies: str, secret: str | None, house: Hub) -> tuple[int, Vis
     return 1000, visitor
 
 
+def _text_of(message: Mapping[str, Any]) -> str | None:
+    """The text of a frame, None of a binary one. :raises Problem: it is too large to be looked at."""
+    text: str | None = message.get("text")
+    size = len(message.get("bytes") or b"") if text is None else len(text)
+    if size > LARGEST_FRAME or (text is not None and len(text.encode("utf-8", "surrogatepass")) > LARGEST_FRAME):
+        raise Problem("payload_too_large", f"A frame has at most {LARGEST_FRAME} bytes.")
+    return text
+
+
 class Socket:
     """One open socket; its hub calls it on the loop, and nothing here waits but reading and writing."""
 
@@ -137,10 +146,10 @@ class Socket:
                 self._end(TOO_MANY, "flood")
                 continue
             try:
-                await self._answer(message)
-            except Exception:
-                telemetry.log.exception("message_failed")
-                self._complain(Problem("internal_error", "This could not be done now; try again."))
+                request = read(_text_of(message))
+                await self._follow(request)
+            except Problem as problem:
+                self._complain(problem)
 
     async def _write(self) -> None:
         while not self._gone:
@@ -219,22 +228,20 @@ class Socket:
         self._may_send -= 1
         return self._may_send >= 0
 
-    async def _answer(self, message: Mapping[str, Any]) -> None:
-        text = message.get("text")
-        content = text if text is not None else message.get("bytes") or b""
-        if len(content) > LARGEST_FRAME or (text is not None and len(text.encode()) > LARGEST_FRAME):
-            self._complain(Problem("payload_too_large", f"A frame has at most {LARGEST_FRAME} bytes."))
-            return
+    async def _follow(self, request: Request) -> None:
+        """:raises Problem: it is not allowed, or it could not be done."""
         try:
-            request = read(text)
             if request.type == "ping":
                 self.offer('{"type":"pong"}')
             elif request.type == "subscribe":
                 await self._subscribe(request)
             else:
                 self._unsubscribe_all(request)
-        except Problem as problem:
-            self._complain(problem)
+        except Problem:
+            raise
+        except Exception as error:
+            telemetry.log.exception("message_failed")
+            raise Problem("internal_error", "This could not be done now; try again.", request.id) from error
 
     async def _subscribe(self, request: Request) -> None:
         """All of the topics or none. News that come while the database is asked make the question be asked again."""
