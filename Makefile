@@ -10,11 +10,17 @@ BIN := .venv/bin
 UV := $(BIN)/uv sync --frozen --inexact --quiet
 unexport VIRTUAL_ENV PYTHONPATH DJANGO_SETTINGS_MODULE
 
-# What the demo starts with where neither the environment nor .env says otherwise.
+# What the demo starts with where neither the environment nor .env says otherwise. Who names no payment provider gets one that
+# takes no money; it plays on desks only.
 DEMO := for pair in DEBUG=true MOZAIKS_ENFORCE_QUOTAS=true; do \
 	  name=$${pair%%=*}; \
 	  printenv $$name >/dev/null || grep -qsE "^(export +)?$$name=" .env || export $$pair; \
-	done
+	done; \
+	said() { printenv $$1 || sed -nE "s/^(export +)?$$1=[\"' ]*([^\"' \#]*).*/\2/p" .env 2>/dev/null || true; }; \
+	case "$$(said DEBUG)" in \
+	  1|[Tt]rue|[Yy]es|[Oo]n) test -n "$$(for name in BILLING_FAKE_PROVIDER STRIPE_SECRET_KEY BILLING_CONNECTOR \
+	    MOZAIKS_GATEWAY_BASE_URL; do said $$name; done)" || export BILLING_FAKE_PROVIDER=true ;; \
+	esac
 
 # Settings as a careful production would have them; `check --deploy` must find nothing to say.
 PRODUCTION := env -i PATH="$$PATH" HOME="$$HOME" MOZAIKS_ENV_FILE=/dev/null \

@@ -38,6 +38,8 @@ CALCULATIONS: Final = "annuity.calculations.monthly"
 GLOBEX_FOUNDED: Final = timedelta(days=60)
 GLOBEX_UPGRADED: Final = timedelta(days=45)
 ADDON_DAYS: Final = 60
+#: Whose prices these are: an account of Stripe's, or the provider of the demo, which learns them from this catalog.
+PROVIDER: Final = "stripe"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +74,14 @@ PLANS: Final = (
         units={PROJECTS: 3, CALCULATIONS: 20},
     ),
     Offer(
-        fields={"code": "pro", "name": "Pro", "description": "To work with it.", "checkout_unit_amount_minor": 1900},
+        fields={
+            "code": "pro",
+            "name": "Pro",
+            "description": "To work with it.",
+            "checkout_unit_amount_minor": 1900,
+            "checkout_provider": PROVIDER,
+            "checkout_provider_price_id": "price_pro_monthly",
+        },
         units={PROJECTS: 25, CALCULATIONS: 1000},
     ),
     Offer(
@@ -81,6 +90,8 @@ PLANS: Final = (
             "name": "Unlimited",
             "description": "Not to think of it.",
             "checkout_unit_amount_minor": 9900,
+            "checkout_provider": PROVIDER,
+            "checkout_provider_price_id": "price_unlimited_monthly",
         },
         units={PROJECTS: None, CALCULATIONS: None},
     ),
@@ -96,6 +107,8 @@ PRODUCTS: Final = (
             "description": "5 more projects and 100 more calculations a month, for 60 days.",
             "currency": "EUR",
             "unit_amount_minor": 900,
+            "provider": PROVIDER,
+            "provider_price_id": "price_extra_projects_60_days",
         },
         units={PROJECTS: 5, CALCULATIONS: 100},
     ),
@@ -106,6 +119,8 @@ PRODUCTS: Final = (
             "description": "100 calculations, until they are used.",
             "currency": "EUR",
             "unit_amount_minor": 500,
+            "provider": PROVIDER,
+            "provider_price_id": "price_100_calculations",
         },
         units={CALCULATIONS: 100},
     ),

@@ -31,11 +31,17 @@ def guest_pages() -> list[URLPattern | URLResolver]:
     return [path("w/<slug:slug>/", include(app.page_urls)) for app in found]
 
 
+def pretend_urls() -> list[URLPattern | URLResolver]:
+    """The pages of the provider that takes no money, where it plays."""
+    return [path("pretend/", include("billing.pages.provider.urls"))] if settings.BILLING_FAKE_PROVIDER else []
+
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", Home.as_view(extra_context=DESK), name="home"),
     path("login/", SignIn.as_view(extra_context=DESK), name="login"),
     path("logout/", auth_views.LogoutView.as_view(), name="logout"),
     *guest_pages(),
+    *pretend_urls(),
     path("admin/", admin.site.urls),
     path("health", health, name="health"),
     path("metrics", metrics, name="metrics"),

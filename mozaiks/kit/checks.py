@@ -1,7 +1,8 @@
 """
 System checks of the house: what would make decisions wrong or secrets weak refuses to start.
 
-``manage.py check`` names them; :func:`refuse_unsafe_start` makes the servers, which run no checks, do the same.
+``manage.py check`` names them; :func:`refuse_unsafe_start` makes the servers, which run no checks, do the same. Other rooms put
+their own under :data:`TAG`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -136,7 +137,7 @@ def register_all() -> None:
 
 
 def refuse_unsafe_start() -> None:
-    """:raises ImproperlyConfigured: with every error of this module that does not need a database."""
-    errors = [message for check in ALWAYS for message in check(None) if message.is_serious()]
+    """:raises ImproperlyConfigured: with every error of the checks under our tag, which need no database."""
+    errors = [message for message in checks.run_checks(tags=[TAG]) if message.is_serious()]
     if errors:
         raise ImproperlyConfigured("; ".join(f"{error.id}: {error.msg}" for error in errors))

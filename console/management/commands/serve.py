@@ -8,6 +8,7 @@ import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from billing.payments.fake.courier import accompany
 from billing.worker.embedded import embed
 from console.demo import LOGINS, PASSWORD
 from mozaiks.workspaces.models import User
@@ -69,9 +70,6 @@ def play_provider(host: str, port: int) -> None:
     """Let the provider that takes no money know where its pages and our door are; its events come in over real HTTP."""
     reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
     own = f"http://{reachable}:{port}"
-    # Imported here: what plays Stripe is for desks, and brings the whole SDK along.
-    from billing.payments.fake.courier import accompany
-
     accompany(pages_at=settings.PUBLIC_BASE_URL.rstrip("/") or own, listens_at=own)
 
 
