@@ -22,11 +22,8 @@ from billing.backfill.dialects import dialect, prepare_connection
 from billing.backfill.pending import Offers
 from billing.engine.types import SourceType, SubjectType
 from billing.entitlements.balances import recompute
-from billing.entitlements.grants import (
-    Recorded,
-    grant_entitlements_for_plan_state,
-    grant_entitlements_for_purchase,
-)
+from billing.entitlements.grants import Recorded, grant_entitlements_for_purchase
+from billing.entitlements.plan_state import grant_entitlements_for_plan_state
 from billing.entitlements.resolvers import DefinitionInfo, definition_by_id
 from billing.models import Balance, BillableEntity, Grant, OpenLot, PlanAssignment, Purchase
 from mozaiks.kit.db import requires_transaction, run_in_transaction
@@ -149,7 +146,7 @@ def _project_one(subject_id: int, offers: Offers, *, now: datetime) -> Written:
         if _is_granted(SourceType.PLAN_ASSIGNMENT, assignment.pk):
             known += 1
         else:
-            grants += _number(grant_entitlements_for_plan_state(assignment, now=now))
+            grants += _number(grant_entitlements_for_plan_state(assignment, now=now, paid=False))
     for purchase in Purchase.objects.filter(pk__in=_ids(waiting.purchases)).select_related("product").order_by("pk"):
         if _is_granted(SourceType.BILLING_PURCHASE, purchase.pk):
             known += 1

@@ -9,7 +9,8 @@ The engine room: decides inside the caller's transaction and books what was used
 * ``policy``       -- allow, warn or deny; ``refusals`` -- what a denied caller is told; ``unlock`` -- the ways on
 * ``enforcement``  -- the doors of consumption; ``calls`` is the one transaction behind them; ``reversals``, ``holds``,
   ``capacity``
-* ``grants``       -- units given, ended, replaced; by operators: ``manual``, ``corrections``, and ``deeds`` (done once);
+* ``grants``       -- units given, ended, replaced; ``plan_state`` -- those of a plan, ``paid_periods`` -- which wait for a
+  payment that is there; by operators: ``manual``, ``corrections``, and ``deeds`` (done once);
   ``regrants`` -- today's templates for those who subscribed before
 * ``limitations``, ``explain`` -- what people see; for operators ``told`` (one row, one refusal), ``origins`` (where grants came
   from) and ``latest``; ``balances`` -- rebuild and verify

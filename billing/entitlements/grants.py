@@ -1,5 +1,5 @@
 """
-Units given and ended: the one way in which grants reach a subject.
+Units given and ended: the one way in which grants reach a subject. What a plan grants is in ``plan_state``.
 
 Everything here is idempotent by the grant's dedupe key: an existing key is a no-op, whatever its template says by now.
 Grants take effect at the time of the event behind them, never at arrival; endings happen now.
@@ -25,14 +25,14 @@ from billing.engine.types import (
 )
 from billing.entitlements import telemetry
 from billing.entitlements.allowances import Allowance, lock_many
-from billing.entitlements.announcements import ChangeSource, announce, source_of
+from billing.entitlements.announcements import source_of
 from billing.entitlements.facts import Facts, load_schedule
 from billing.entitlements.passing import bring_row_up_to_date, load_facts, place_window
 from billing.entitlements.resolvers import DefinitionInfo, definition_by_id
 from billing.entitlements.spending import settle_overage
 from billing.entitlements.writing import write
-from billing.models import Grant, GrantEnding, PlanAssignment, PlanTemplate, Purchase
-from billing.models.catalog import DurationPolicy, EffectivePolicy, PlanGrantKind, ProductGrantKind
+from billing.models import Grant, GrantEnding, Purchase
+from billing.models.catalog import ProductGrantKind
 from mozaiks.kit.db import requires_transaction
 
 #: What a grant of each kind gives: its amount in every window, or once in its life.
@@ -44,7 +44,6 @@ REPLENISH = {
     GrantKind.MANUAL_ADJUSTMENT: Replenish.ONCE,
     GrantKind.CORRECTION: Replenish.ONCE,
 }
-_FIXED_PREFIX = "g1:fixed:"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,50 +86,6 @@ class Recorded:
     existing: int = 0
     ended: tuple[int, ...] = ()
     versions: dict[str, int] = field(default_factory=dict)
-
-
-@requires_transaction
-def grant_entitlements_for_plan_state(
-    assignment: PlanAssignment, *, now: datetime, replaces: Sequence[int] = (), unscheduled: Sequence[int] = ()
-) -> Recorded:
-    """
-    Turn the templates of the assignment's plan into grants, and end the live plan grants of the assignments it ``replaces``.
-
-    ``unscheduled`` are definitions that a scheduled change would have touched which is dropped now: their next boundary moves.
-
-    Grants of fixed duration live their days whatever the plan does. Templates that grant when a period is paid are left to
-    the payment. Idempotent by (assignment, template, period).
-    """
-    templates = assignment.plan.templates.filter(effective_policy=EffectivePolicy.ON_ASSIGNMENT_CURRENT).order_by("id")
-    new = [_of_template(assignment, template) for template in templates]
-    ending = list(
-        Grant.objects.filter(
-            subject_id=assignment.billable_entity_id,
-            source_type=SourceType.PLAN_ASSIGNMENT,
-            source_id__in=[str(assignment_id) for assignment_id in replaces],
-            endings__isnull=True,
-        ).exclude(dedupe_key__startswith=_FIXED_PREFIX)
-    )
-    recorded = record(
-        assignment.billable_entity_id,
-        new=new,
-        ending=[grant for grant in ending if grant.expires_at is None or grant.expires_at > now],
-        reason=EndingReason.REPLACED,
-        source=(SourceType.PLAN_ASSIGNMENT, str(assignment.pk)),
-        touching=[definition_by_id(definition_id) for definition_id in unscheduled],
-        now=now,
-    )
-    if recorded.inserted or recorded.ended or replaces:  # the plan itself has changed, whatever it grants
-        announce(assignment.billable_entity_id, (), ChangeSource.PLAN_GRANT, now=now)
-    return recorded
-
-
-@requires_transaction
-def note_schedule(subject_id: int, definition_ids: Sequence[int], *, now: datetime) -> None:
-    """A plan change was scheduled or dropped: the balances it touches get their next boundary anew."""
-    touched = [definition_by_id(definition_id) for definition_id in definition_ids]
-    record(subject_id, touching=touched, now=now)
-    announce(subject_id, [info.code for info in touched], ChangeSource.PLAN_GRANT, now=now)
 
 
 @requires_transaction
@@ -321,28 +276,6 @@ def _row(subject_id: int, grant: NewGrant, at: datetime) -> Grant:
         fingerprint=grant.fingerprint(subject_id),
         metadata_json=grant.metadata,
         created_at=at,
-    )
-
-
-def _of_template(assignment: PlanAssignment, template: PlanTemplate) -> NewGrant:
-    start = assignment.period_start_at
-    fixed = template.duration_policy == DurationPolicy.FIXED_DURATION
-    expires_at = _after_days(start, template.duration_days)
-    if template.duration_policy == DurationPolicy.PERIOD_WINDOW:
-        expires_at = assignment.period_end_at
-    return NewGrant(
-        info=definition_by_id(template.definition_id),
-        amount=template.amount,
-        kind=PlanGrantKind(template.grant_kind).grant_kind,
-        replenish=Replenish.PER_WINDOW,
-        effective_at=start,
-        expires_at=expires_at,
-        source_type=SourceType.PLAN_ASSIGNMENT,
-        source_id=str(assignment.pk),
-        template_id=template.pk,
-        dedupe_key=keys.fixed_grant_key(assignment.billable_entity_id, template.pk)
-        if fixed
-        else keys.assignment_grant_key(assignment.pk, template.pk, start),
     )
 
 

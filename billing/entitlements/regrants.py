@@ -18,11 +18,10 @@ from django.db.models import Exists, OuterRef, Q
 from billing.engine import keys
 from billing.engine.types import EntitlementType, Replenish, SourceType
 from billing.entitlements.grants import NewGrant
+from billing.entitlements.plan_state import FIXED_PREFIX
 from billing.entitlements.resolvers import definition_by_id
 from billing.models import Grant, GrantAdjustment, GrantEnding, PlanAssignment, PlanTemplate
 from billing.models.catalog import DurationPolicy, EffectivePolicy, PlanGrantKind
-
-FIXED_PREFIX = "g1:fixed:"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

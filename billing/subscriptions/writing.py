@@ -7,11 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from billing.models import BillableEntity, BillingEvent, Plan, PlanAssignment
+from billing.models import BillingEvent, Plan, PlanAssignment
 from billing.models.assignments import AssignmentQuerySet, AssignmentSource, AssignmentStatus, SubscriptionStatus
 from billing.models.events import EventStatus, EventType
 from mozaiks.kit.errors import Invalid
 from mozaiks.kit.times import utc_z
+
+PLAN_ASSIGNED = "plan.assigned"
+PLAN_TERMS_CHANGED = "plan.terms_changed"
+PLAN_SCHEDULED = "plan.scheduled"
+PLAN_UNSCHEDULED = "plan.unscheduled"
+PLAN_PROMOTED = "plan.promoted"
+PLAN_RENEWED = "plan.renewed"
+PLAN_ENDED = "plan.ended"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +37,10 @@ class Terms:
     actor: str = ""
     reason: str = ""
 
+    @property
+    def says_no_period(self) -> bool:
+        return self.period_start_at is None and self.period_end_at is None
+
     def said(self) -> dict[str, Any]:
         """The columns these terms speak about, periods apart."""
         columns = {
@@ -41,9 +53,9 @@ class Terms:
         return {name: value for name, value in columns.items() if value is not None}
 
 
-def open_ones(entity: BillableEntity) -> AssignmentQuerySet:
+def open_ones(entity_id: int) -> AssignmentQuerySet:
     """The current and the upcoming assignment."""
-    return PlanAssignment.objects.for_entity(entity.pk).filter(
+    return PlanAssignment.objects.for_entity(entity_id).filter(
         status__in=[AssignmentStatus.CURRENT, AssignmentStatus.UPCOMING]
     )
 
@@ -57,45 +69,16 @@ def close(row: PlanAssignment, status: AssignmentStatus, *, now: datetime) -> No
     row.save(update_fields=["status", "period_end_at", "updated_at"])
 
 
-def open_assignment(
-    entity: BillableEntity, plan: Plan, terms: Terms, before: PlanAssignment | None, *, now: datetime
-) -> PlanAssignment:
-    """Write the assignment that is current from now on."""
-    start = terms.period_start_at or now
-    columns = _kept_on_renewal(plan, before) | terms.said()
-    return PlanAssignment.objects.create(
-        billable_entity=entity,
-        plan=plan,
-        source=terms.source,
-        status=AssignmentStatus.CURRENT,
-        period_start_at=start,
-        period_end_at=terms.period_end_at,
-        past_due_since_at=past_due_since(terms.subscription_status, before, now=now),
-        anchor_at=anchor_of(entity, before) or start,
-        projected_at=now if says_what_it_grants(plan) else None,
-        created_at=now,
-        updated_at=now,
-        **columns,
-    )
-
-
 def says_what_it_grants(plan: Plan) -> bool:
     """A plan from before there were templates says nothing; who is on it is left to the backfill."""
     return plan.grants_nothing or plan.templates.exists()
 
 
-def _kept_on_renewal(plan: Plan, before: PlanAssignment | None) -> dict[str, Any]:
-    """What belongs to the subscription rather than to one period of it."""
-    if before is None or before.plan_id != plan.pk:
-        return {}
-    return {name: getattr(before, name) for name in ("billing_cycle", "plugin_tiers", "metadata_json")}
-
-
-def anchor_of(entity: BillableEntity, before: PlanAssignment | None) -> datetime | None:
+def anchor_of(entity_id: int, before: PlanAssignment | None) -> datetime | None:
     """Where the entity's windows count from; None before its first assignment."""
     if before is not None:
         return before.anchor_at
-    return PlanAssignment.objects.for_entity(entity.pk).order_by("-pk").values_list("anchor_at", flat=True).first()
+    return PlanAssignment.objects.for_entity(entity_id).order_by("-pk").values_list("anchor_at", flat=True).first()
 
 
 def past_due_since(status: SubscriptionStatus, before: PlanAssignment | None, *, now: datetime) -> datetime | None:

@@ -9,10 +9,10 @@ import pytest
 from django.db import transaction
 
 from billing.engine.types import EndingReason
-from billing.entitlements import grants as grants_room
+from billing.entitlements import plan_state
 from billing.models import BillableEntity, BillingEvent, Grant, GrantEnding, Plan, PlanAssignment
 from billing.models.assignments import AssignmentSource, AssignmentStatus, SubscriptionStatus
-from billing.subscriptions import assignments
+from billing.subscriptions import moving
 from billing.subscriptions.assignments import assign
 from mozaiks.kit.errors import Invalid
 from tests import NOON
@@ -27,8 +27,8 @@ MONTH = timedelta(days=30)
 @pytest.fixture
 def grants() -> Iterator[mock.Mock]:
     """What was asked of the engine."""
-    real = grants_room.grant_entitlements_for_plan_state
-    with mock.patch.object(assignments, "grant_entitlements_for_plan_state", wraps=real) as spy:
+    real = plan_state.grant_entitlements_for_plan_state
+    with mock.patch.object(moving, "grant_entitlements_for_plan_state", wraps=real) as spy:
         yield spy
 
 
@@ -63,7 +63,7 @@ def test_the_first_plan_begins_now_and_stays_open(grants: mock.Mock) -> None:
     assignment.refresh_from_db()
     assert (assignment.plan, assignment.status) == (plan, AssignmentStatus.CURRENT)
     assert (assignment.period_start_at, assignment.period_end_at, assignment.anchor_at) == (NOON, None, NOON)
-    grants.assert_called_once_with(assignment, now=NOON, replaces=[], unscheduled=[])
+    grants.assert_called_once_with(assignment, now=NOON, replaces=[], unscheduled=[], renews=False)
 
 
 def test_another_plan_ends_the_one_before_at_that_moment(grants: mock.Mock) -> None:
@@ -75,7 +75,7 @@ def test_another_plan_ends_the_one_before_at_that_moment(grants: mock.Mock) -> N
     first.refresh_from_db()
     assert (first.status, first.period_end_at) == (AssignmentStatus.PAST, LATER)
     assert (second.status, second.period_start_at) == (AssignmentStatus.CURRENT, LATER)
-    grants.assert_called_with(second, now=LATER, replaces=[first.pk], unscheduled=[])
+    grants.assert_called_with(second, now=LATER, replaces=[first.pk], unscheduled=[], renews=False)
 
 
 def test_what_the_plan_before_granted_ends_when_the_next_begins() -> None:
@@ -118,7 +118,7 @@ def test_another_period_of_the_same_plan_is_another_assignment(grants: mock.Mock
     second = put(entity, plan, now=LATER, **period)
 
     assert second.pk != first.pk
-    grants.assert_called_with(second, now=LATER, replaces=[first.pk], unscheduled=[])
+    grants.assert_called_with(second, now=LATER, replaces=[first.pk], unscheduled=[], renews=True)
 
 
 def test_a_renewal_keeps_what_belongs_to_the_subscription() -> None:
