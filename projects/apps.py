@@ -23,8 +23,10 @@ class ProjectsConfig(AppConfig):
 
     def ready(self) -> None:
         from projects.limits import declare_limits
+        from projects.news import declare_topic
 
         declare_limits()
+        declare_topic()
 
     def load_demo(self, workspace: Workspace, *, since: datetime, now: datetime) -> None:
         """Use what is limited as it would have been used from ``since`` to ``now``."""

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, TypedDict
 
 from billing import limits
+from projects import news
 from projects.limits import CREATE, PROJECTS_MAX, UNARCHIVE
 from projects.models import Project, Status
 
@@ -53,7 +54,9 @@ def create(
     """
 
     def insert() -> Project:
-        return Project.objects.create(workspace_id=workspace_id, created_at=now, updated_at=now, **asdict(new))
+        project = Project.objects.create(workspace_id=workspace_id, created_at=now, updated_at=now, **asdict(new))
+        news.tell(project, news.CREATED, now=now)
+        return project
 
     entity = limits.entity_for_workspace(workspace_id)
     if not new.status.counts:
@@ -110,6 +113,7 @@ def _apply(project: Project, changes: Changes, *, now: datetime) -> Project:
             setattr(project, name, value)
         project.updated_at = now
         project.save(update_fields=[*different, "updated_at"])
+        news.tell(project, news.UPDATED, now=now)
     return project
 
 

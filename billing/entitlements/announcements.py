@@ -7,12 +7,12 @@ back savepoint said is forgotten with it. Whose workspace it is, is looked up in
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
-from typing import Final
+from typing import Final, cast
 
 from django.db import connection, transaction
 
@@ -120,18 +120,27 @@ def announce_changes(allowances: Iterable[Allowance], source: ChangeSource) -> N
 
 def _telling() -> _Telling:
     """The telling of the running transaction, made with the first thing there is to tell."""
-    for _, callback, _ in connection.run_on_commit:
-        if isinstance(callback, _Telling):
-            return callback
+    for hook in _hooks():
+        if isinstance(hook[1], _Telling):
+            return hook[1]
     telling = _Telling()
-    connection.run_on_commit.append((set(), telling, True))
+    _hooks().append((set(), telling, True))
     return telling
 
 
 def _put_last(telling: _Telling) -> None:
-    hooks = connection.run_on_commit
+    hooks = _hooks()
     hooks[:] = [hook for hook in hooks if hook[1] is not telling]
     hooks.append((set(), telling, True))
+
+
+def _hooks() -> list[tuple[set[str], Callable[[], None], bool]]:
+    """
+    What runs after the commit: the savepoints it hangs on, the function, and whether its failure is nobody's.
+
+    Read and put in order here, because ``on_commit`` only ever adds, and knows no last.
+    """
+    return cast("list[tuple[set[str], Callable[[], None], bool]]", connection.run_on_commit)
 
 
 def _event(subject_id: int, news: _News, cause: Cause) -> Event | None:

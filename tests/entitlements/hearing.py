@@ -25,8 +25,8 @@ def heard() -> Iterator[list[Event]]:
     with mock.patch.object(publisher, "publish", hear):
         connection.run_on_commit.clear()
         yield events
-        for _, callback, _ in tuple(connection.run_on_commit):
-            callback()
+        for hook in tuple(connection.run_on_commit):
+            hook[1]()
         connection.run_on_commit.clear()
 
 

@@ -39,7 +39,8 @@ ANNA = ByHand(actor="anna", reason="It failed.")
 @pytest.fixture
 def entity() -> BillableEntity:
     """Ten presses a month."""
-    return GrantFactory(definition=PressesFactory(), amount=10).subject
+    entity: BillableEntity = GrantFactory(definition=PressesFactory(), amount=10).subject
+    return entity
 
 
 # --- uses -------------------------------------------------------------------------------------------------------

@@ -139,7 +139,8 @@ async def test_what_no_signal_tells_is_found_by_the_sweep(town: Town) -> None:
 async def test_a_membership_that_ends_while_it_is_asked_for_lets_nobody_listen(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, real = [], admission.seat_of
+    asked: list[str] = []
+    real = admission.seat_of
     client = await connected(cookie=town.of_bob)
     loop, noticed = asyncio.get_running_loop(), asyncio.Event()
     look_again = hub.Hub._hear

@@ -145,7 +145,10 @@ def test_the_queue_is_bounded(layer: Layer, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(publisher, "CAPACITY", 5)
     before = failures("full")
 
-    publisher.publish(lambda: going.wait(10) and None)
+    def wait() -> None:
+        going.wait(10)
+
+    publisher.publish(wait)
     time.sleep(0.05)
     for _ in range(8):
         publisher.publish(EVENT)
