@@ -17,7 +17,15 @@ from django.apps import apps
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from billing.catalog.publishing import publish_plan, publish_product
-from billing.models import AssignmentProviderDetail, PlanAssignment, ProviderSubscription, Purchase, PurchaseAdjustment
+from billing.models import (
+    AssignmentProviderDetail,
+    BillingCustomer,
+    PaymentMethod,
+    PlanAssignment,
+    ProviderSubscription,
+    Purchase,
+    PurchaseAdjustment,
+)
 from mozaiks.kit import clock
 from tests import NOON
 from tests.api.lives import lived_in
@@ -62,6 +70,7 @@ MANAGE = "401 404 403 403 200 404 200"
 STAFF = "401 403 403 403 403 200 401"
 SHUT = "503 503 503 503 503 503 503"
 STAFF_MAKES = "401 403 403 403 403 201 401"
+STAFF_WITHOUT_PROVIDER = "401 403 403 403 403 501 401"
 PUBLIC = "200 200 200 200 200 200 200"
 KEYED = {"Idempotency-Key": "a-key"}
 
@@ -83,6 +92,16 @@ def _offers(world: World) -> Places:
     return {"code": "known"}
 
 
+def _bought(world: World) -> Places:
+    """Something for sale, something bought, and a card to pay it with."""
+    _offers(world)
+    insert(BillingCustomer, billable_entity=world.entity, provider="mock")
+    bought = insert(Purchase, billable_entity=world.entity, status="confirmed", currency="EUR")
+    insert(PurchaseAdjustment, purchase=bought, action="refund", status="succeeded", currency="EUR")
+    method = insert(PaymentMethod, billable_entity=world.entity, provider="mock")
+    return {"method_id": method.pk}
+
+
 def _paid(world: World) -> Places:
     """The workspace on a plan, with another to come, as a subscription of a provider, that paid an invoice."""
     PlanFactory(code="known")
@@ -99,8 +118,8 @@ def _paid(world: World) -> Places:
     )
     AssignmentProviderDetail.objects.create(assignment=current, provider="mock", provider_subscription_id="sub_1")
     insert(ProviderSubscription, billable_entity=world.entity, provider="mock", provider_subscription_id="sub_1")
-    purchase = insert(Purchase, billable_entity=world.entity, status="confirmed", amount_minor=500, currency="EUR")
-    insert(PurchaseAdjustment, purchase=purchase, action="refund", status="succeeded")
+    purchase = insert(Purchase, billable_entity=world.entity, status="confirmed", provider_payment_id="pi_1")
+    insert(PurchaseAdjustment, purchase=purchase, action="correction", status="succeeded")
     return {"assignment_id": upcoming.pk, "purchase_id": purchase.pk, "subscription_id": "sub_1"}
 
 
@@ -110,6 +129,9 @@ COMMERCE = (
     ("POST", "plan-assignments", STAFF_MAKES, {"billableEntityId": 7, "planCode": "known", **BECAUSE}),
     ("PATCH", "plan-assignments/<int:assignment_id>", STAFF, {"planCode": "known", **BECAUSE}),
     ("GET", "purchases", STAFF, None),
+    ("POST", "purchases/<int:purchase_id>/corrections", STAFF, {"amountMinor": -100, **BECAUSE}),
+    ("POST", "purchases/<int:purchase_id>/refund", STAFF_WITHOUT_PROVIDER, {"amountMinor": 100, **BECAUSE}),
+    ("POST", "purchases/<int:purchase_id>/void", STAFF, BECAUSE),
     ("GET", "subscriptions", STAFF, None),
 )
 CONSOLE = (
@@ -139,6 +161,13 @@ PAYMENTS = (
     ("DELETE", "billing/checkout", MANAGE, None),
     ("POST", "billing/portal", CANNOT, {}),
     ("POST", "billing/payment-links", CANNOT, {"productCode": "known"}),
+    ("GET", "billing/payment-methods", READ, None),
+    ("POST", "billing/payment-methods", CANNOT, {}),
+    ("DELETE", "billing/payment-methods/<int:method_id>", CANNOT, None),
+    ("POST", "billing/payment-methods/<int:method_id>/default", CANNOT, None),
+    ("GET", "billing/plans", PUBLIC, None),
+    ("GET", "billing/purchases", READ, None),
+    ("GET", "billing/timeline", READ, None),
 )
 CORE = [
     *(
@@ -154,7 +183,7 @@ CORE = [
         for method, route, statuses, body in BILLING
     ),
     *(
-        Row(method=method, route=f"{prefix}{route}", statuses=statuses, body=body, prepare=_offers, headers=KEYED)
+        Row(method=method, route=f"{prefix}{route}", statuses=statuses, body=body, prepare=_bought, headers=KEYED)
         for prefix in ("api/", "api/v1/")
         for method, route, statuses, body in PAYMENTS
     ),

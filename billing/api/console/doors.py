@@ -85,8 +85,8 @@ def page_of(
 
     :raises Invalid: a page or size that is none.
     """
-    page = _number(request, "page", default=1, most=LAST_PAGE)
-    size = _number(request, "pageSize", default=PAGE_SIZE, most=MOST_ON_A_PAGE)
+    page = number_of(request, "page", default=1, most=LAST_PAGE)
+    size = number_of(request, "pageSize", default=PAGE_SIZE, most=MOST_ON_A_PAGE)
     start = (page - 1) * size
     found = list(rows[start : start + size + 1])
     shown = found[:size]
@@ -100,7 +100,8 @@ def page_of(
     }
 
 
-def _number(request: Request, name: str, *, default: int, most: int) -> int:
+def number_of(request: Request, name: str, *, default: int, most: int) -> int:
+    """A whole number of the query. :raises Invalid: it is none, or not from 1 to ``most``."""
     text = request.query_params.get(name)
     if text is None:
         return default

@@ -1,19 +1,38 @@
-"""``/api/console/billing/purchases``: what was paid, for staff."""
+"""``/api/console/billing/purchases``: what was paid, and what staff do about it: refund, void, correct."""
+
+# ruff: noqa: N815 - fields of serializers are named as they are on the wire
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.api.console.doors import LIST_FAILURES, PAGES, ConsoleView, page_of
-from billing.api.console.entries import ConsolePurchasePage, present_purchase
+from billing.api.console.entries import (
+    ConsoleAdjustment,
+    ConsolePurchase,
+    ConsolePurchasePage,
+    present_adjustment,
+    present_purchase,
+)
 from billing.api.console.filters import BY_ENTITY, YesOrNo, among, any_text, entity_of, text_of, word_of
+from billing.api.console.once import DEED_FAILURES, KEY, Reasoned, by_of, said_in
+from billing.api.keyed import keyed_command_of
+from billing.entitlements.manual import ByHand
+from billing.errors import PurchaseNotFound
 from billing.models import Purchase, PurchaseAdjustment
 from billing.models.purchases import PurchaseKind, PurchaseStatus
+from billing.payments import adjustments, by_hand
+from mozaiks.kit.clock import now
+from mozaiks.kit.commands import mark_replay
+from mozaiks.kit.fields import WholeNumberField
 
 TAGS = ["console: payments"]
 LOOK = {"GET": ("billing.view_purchase",), "HEAD": ("billing.view_purchase",)}
@@ -23,6 +42,32 @@ FLAGGED = OpenApiParameter(
     OpenApiParameter.QUERY,
     description="`true`: those that somebody has to look at; `false`: the others.",
 )
+
+
+MOST_MINOR = 2**63 - 1
+ADJUST_FAILURES = DEED_FAILURES | {
+    501: OpenApiResponse(OpenApiTypes.OBJECT, "The provider, or what speaks to it here, cannot do this."),
+    502: OpenApiResponse(OpenApiTypes.OBJECT, "The provider refused, or did not answer: the same key again tells."),
+}
+
+
+class RefundBody(Reasoned):
+    """How much goes back, in minor units; all that is left where it does not say."""
+
+    amountMinor = WholeNumberField(source="amount_minor", min_value=1, max_value=MOST_MINOR, required=False)
+
+
+class PurchaseCorrectionBody(Reasoned):
+    """How much more (negative: less) was paid than the provider told, in minor units."""
+
+    amountMinor = WholeNumberField(source="amount_minor", min_value=-MOST_MINOR, max_value=MOST_MINOR)
+
+
+class AdjustedAnswer(serializers.Serializer[Any]):
+    """What was done, and the purchase as it is now."""
+
+    adjustment = ConsoleAdjustment()
+    purchase = ConsolePurchase()
 
 
 def whole(rows: QuerySet[Purchase]) -> QuerySet[Purchase]:
@@ -53,6 +98,98 @@ class PurchasesView(ConsoleView):
     )
     def get(self, request: Request) -> Response:
         return Response(page_of(request, whole(_chosen(request)).order_by("-pk"), present_purchase))
+
+
+class AdjustmentView(ConsoleView):
+    """Something that staff do about a purchase, once: a repeat is answered from the adjustment its key made."""
+
+    permissions = {"POST": ("billing.adjust_purchases",)}
+    body: type[Reasoned] = Reasoned
+
+    def adjust(
+        self, purchase: Purchase, said: dict[str, Any], *, by: ByHand, key: str, at: datetime
+    ) -> PurchaseAdjustment:
+        raise NotImplementedError
+
+    def post(self, request: Request, purchase_id: int) -> Response:
+        at, said = now(), said_in(request, self.body)
+        key = keyed_command_of(request).operation_key or ""
+        purchase = Purchase.objects.select_related("billable_entity").filter(pk=purchase_id).first()
+        if purchase is None:
+            raise PurchaseNotFound("There is no such purchase.")
+        known = PurchaseAdjustment.objects.filter(request_idempotency_key=key).exists()
+        made = self.adjust(purchase, said, by=by_of(request, said), key=key, at=at)
+        present = whole(Purchase.objects.all()).get(pk=purchase.pk)
+        response = Response({"adjustment": present_adjustment(made), "purchase": present_purchase(present)})
+        mark_replay(response, replayed=known)
+        return response
+
+
+@extend_schema_view(
+    post=extend_schema(
+        operation_id="refund_purchase",
+        tags=TAGS,
+        summary="Refund a purchase, whole or in part, through its provider",
+        description="What was granted for it is taken back in proportion; what is used stays used. A refund the provider has"
+        " not decided yet has the status `recorded`. Every attempt leaves an adjustment, also one that is refused.",
+        parameters=[KEY],
+        request=RefundBody,
+        responses={200: AdjustedAnswer, **ADJUST_FAILURES},
+    )
+)
+class RefundView(AdjustmentView):
+    """Money back."""
+
+    body = RefundBody
+
+    def adjust(
+        self, purchase: Purchase, said: dict[str, Any], *, by: ByHand, key: str, at: datetime
+    ) -> PurchaseAdjustment:
+        connector = by_hand.provider_of(purchase.provider)
+        amount = said.get("amount_minor")
+        return adjustments.refund(purchase, amount_minor=amount, by=by, operation_key=key, now=at, connector=connector)
+
+
+@extend_schema_view(
+    post=extend_schema(
+        operation_id="void_purchase",
+        tags=TAGS,
+        summary="Declare a purchase void",
+        description="What is left of its grants is taken and they end. No money moves.",
+        parameters=[KEY],
+        request=Reasoned,
+        responses={200: AdjustedAnswer, **DEED_FAILURES},
+    )
+)
+class VoidView(AdjustmentView):
+    """Void."""
+
+    def adjust(
+        self, purchase: Purchase, said: dict[str, Any], *, by: ByHand, key: str, at: datetime
+    ) -> PurchaseAdjustment:
+        return adjustments.void(purchase, by=by, operation_key=key, now=at)
+
+
+@extend_schema_view(
+    post=extend_schema(
+        operation_id="correct_purchase",
+        tags=TAGS,
+        summary="Note that more or less was paid than the provider told",
+        description="Bookkeeping alone: no money moves, and no units.",
+        parameters=[KEY],
+        request=PurchaseCorrectionBody,
+        responses={200: AdjustedAnswer, **DEED_FAILURES},
+    )
+)
+class CorrectionView(AdjustmentView):
+    """A correction."""
+
+    body = PurchaseCorrectionBody
+
+    def adjust(
+        self, purchase: Purchase, said: dict[str, Any], *, by: ByHand, key: str, at: datetime
+    ) -> PurchaseAdjustment:
+        return adjustments.correct(purchase, amount_minor=said["amount_minor"], by=by, operation_key=key, now=at)
 
 
 def _chosen(request: Request) -> QuerySet[Purchase]:

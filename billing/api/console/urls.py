@@ -6,7 +6,7 @@ from billing.api.console.definitions import DefinitionsView
 from billing.api.console.plan_assignments import PlanAssignmentsView, PlanAssignmentView
 from billing.api.console.plans import PlansView, PlanView
 from billing.api.console.products import ProductsView, ProductView
-from billing.api.console.purchases import PurchasesView
+from billing.api.console.purchases import CorrectionView, PurchasesView, RefundView, VoidView
 from billing.api.console.subscriptions import SubscriptionsView
 
 urlpatterns = [
@@ -18,5 +18,8 @@ urlpatterns = [
     path("products", ProductsView.as_view(), name="console-products"),
     path("products/<str:code>", ProductView.as_view(), name="console-product"),
     path("purchases", PurchasesView.as_view(), name="console-purchases"),
+    path("purchases/<int:purchase_id>/corrections", CorrectionView.as_view(), name="console-purchase-corrections"),
+    path("purchases/<int:purchase_id>/refund", RefundView.as_view(), name="console-purchase-refund"),
+    path("purchases/<int:purchase_id>/void", VoidView.as_view(), name="console-purchase-void"),
     path("subscriptions", SubscriptionsView.as_view(), name="console-subscriptions"),
 ]
