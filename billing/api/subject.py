@@ -60,6 +60,15 @@ def write_subject(request: Request, *, now: datetime) -> BillableEntity:
     return entity
 
 
+def may_read(request: Request, entity_id: int) -> bool:
+    """Whether the caller may know of this entity."""
+    try:
+        _entity(request.user, entity_id)
+    except NotFound:
+        return False
+    return True
+
+
 def _selector(request: Request, header: str, parameter: str) -> tuple[str, str | None]:
     """What was sent, and under which name: a header comes before the route, the route before the query."""
     if header in request.headers:

@@ -6,7 +6,11 @@ from billing.api.checkout import CheckoutView, PaymentLinksView, PortalView
 from billing.api.checks import CheckView
 from billing.api.explanations import ExplainView
 from billing.api.limitations import LimitationsView, RefreshView
+from billing.api.payment_methods import DefaultPaymentMethodView, PaymentMethodsView, PaymentMethodView
 from billing.api.plan_state import PlanStateView
+from billing.api.plans import PlansView
+from billing.api.purchases import PurchasesView
+from billing.api.timeline import TimelineView
 from billing.api.wallet import WalletView
 from billing.api.webhooks import WebhookView
 
@@ -19,8 +23,18 @@ urlpatterns = [
     path("billing/limitations/<str:code>/explain", ExplainView.as_view(), name="explain"),
     path("billing/limits/refresh", RefreshView.as_view(), name="refresh"),
     path("billing/payment-links", PaymentLinksView.as_view(), name="payment-links"),
+    path("billing/payment-methods", PaymentMethodsView.as_view(), name="payment-methods"),
+    path("billing/payment-methods/<int:method_id>", PaymentMethodView.as_view(), name="payment-method"),
+    path(
+        "billing/payment-methods/<int:method_id>/default",
+        DefaultPaymentMethodView.as_view(),
+        name="default-payment-method",
+    ),
     path("billing/plan-state", PlanStateView.as_view(), name="plan-state"),
+    path("billing/plans", PlansView.as_view(), name="plans"),
     path("billing/portal", PortalView.as_view(), name="portal"),
+    path("billing/purchases", PurchasesView.as_view(), name="purchases"),
+    path("billing/timeline", TimelineView.as_view(), name="timeline"),
     path("billing/webhooks/<str:provider>", WebhookView.as_view(), name="webhooks"),
     path("console/billing/", include("billing.api.console.urls")),
     path("wallet", WalletView.as_view(), name="wallet"),

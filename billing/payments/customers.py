@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from billing.errors import PaymentMethodNotFound, PaymentMethodNotOwned, PortalSubscriptionRequired
+from billing.errors import (
+    BillingDependencyConflict,
+    PaymentMethodNotFound,
+    PaymentMethodNotOwned,
+    PortalSubscriptionRequired,
+)
 from billing.models import BillableEntity, BillingCustomer, PaymentMethod, PlanAssignment
 from billing.models.assignments import SubscriptionStatus
 from billing.models.customers import PaymentMethodStatus
 from billing.payments.connectors.base import Ability, MethodSeen, OperationNotSupported, PaymentConnector
-from mozaiks.kit.db import run_in_transaction
+from mozaiks.kit.db import requires_transaction, run_in_transaction
 
 #: In these a subscription goes on.
 LIVE = (SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING, SubscriptionStatus.PAST_DUE)
@@ -59,19 +64,41 @@ def require_ability(connector: PaymentConnector, ability: Ability) -> None:
         raise OperationNotSupported("The payment provider of this installation cannot do this.")
 
 
-def payment_method(entity: BillableEntity, method_id: int, *, seen_by: Sequence[int]) -> PaymentMethod:
+def payment_method(entity: BillableEntity, method_id: int, *, may_see: Callable[[int], bool]) -> PaymentMethod:
     """
-    A payment method of ``entity`` that may still be charged. ``seen_by`` are the entities the caller may see.
+    A payment method of ``entity`` that may still be charged. ``may_see`` says of which entities the caller may know.
 
     :raises PaymentMethodNotFound: in the same words whether there is none or the caller may not know of it.
     :raises PaymentMethodNotOwned: it belongs to another of the caller's entities.
     """
     found = PaymentMethod.objects.filter(pk=method_id, status=PaymentMethodStatus.ACTIVE).first()
-    if found is None or found.billable_entity_id not in {entity.pk, *seen_by}:
-        raise PaymentMethodNotFound("There is no such payment method.")
-    if found.billable_entity_id != entity.pk:
+    if found is not None and found.billable_entity_id == entity.pk:
+        return found
+    if found is not None and may_see(found.billable_entity_id):
         raise PaymentMethodNotOwned("This payment method belongs to another billable entity of yours.")
-    return found
+    raise PaymentMethodNotFound("There is no such payment method.")
+
+
+@requires_transaction
+def note_default(method: PaymentMethod, *, now: datetime) -> None:
+    """The provider charges this one from now on."""
+    of_entity = PaymentMethod.objects.filter(billable_entity_id=method.billable_entity_id, provider=method.provider)
+    of_entity.exclude(pk=method.pk).filter(is_default=True).update(is_default=False, updated_at=now)
+    of_entity.filter(pk=method.pk).update(is_default=True, updated_at=now)
+    method.is_default = True
+
+
+def require_removable(method: PaymentMethod) -> None:
+    """:raises BillingDependencyConflict: a subscription is paid by it."""
+    if method.is_default and live_subscription(method.billable_entity) is not None:
+        raise BillingDependencyConflict("A subscription is paid by this: choose another default first.")
+
+
+@requires_transaction
+def note_removed(method: PaymentMethod, *, now: datetime) -> None:
+    """The provider charges it no more."""
+    gone = {"status": PaymentMethodStatus.DETACHED, "is_default": False, "updated_at": now}
+    PaymentMethod.objects.filter(pk=method.pk).update(**gone)
 
 
 def known_methods(entity: BillableEntity, provider: str) -> list[PaymentMethod]:
