@@ -18,7 +18,14 @@ from billing.errors import (
 from billing.models import BillableEntity, BillingCustomer, CheckoutSession, ProviderSubscription, Purchase
 from billing.models.assignments import AssignmentProviderDetail, PlanAssignment, SubscriptionStatus
 from billing.models.catalog import ProductKind
-from billing.payments.checkout import close_open, note_ended, open_checkout, payment_link, plan_for_sale, product_for_sale
+from billing.payments.checkout import (
+    close_open,
+    note_ended,
+    open_checkout,
+    payment_link,
+    plan_for_sale,
+    product_for_sale,
+)
 from billing.payments.connectors.base import CheckoutSeen, ConfigurationInvalid, OutcomeUnknown, ProviderError
 from billing.payments.connectors.facts import CheckoutEnded, CheckoutOutcome, Whose
 from billing.payments.sessions import LIFETIME, STALE
