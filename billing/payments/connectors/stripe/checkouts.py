@@ -39,11 +39,10 @@ def open_session(client: stripe.StripeClient, order: CheckoutOrder) -> CheckoutO
 
 
 def open_link(client: stripe.StripeClient, order: CheckoutOrder) -> CheckoutOpened:
-    """A link that can be sent to whoever pays, once."""
+    """A link that can be sent to whoever pays, any number of times."""
     params: Any = {
         **_what_is_sold(order),
         "after_completion": {"type": "redirect", "redirect": {"url": order.success_url}},
-        "restrictions": {"completed_sessions": {"limit": 1}},
     }
     params.pop("mode")
     with answered():

@@ -54,6 +54,7 @@ def read_subscription(data: Data) -> SubscriptionReported:
         unpaid=provider_status == "unpaid" or text(within(data, "cancellation_details"), "reason") in UNPAID_REASONS,
         keeps_price_id=keeps_price,
         keeps_until_at=keeps_until,
+        anchor_at=instant(data, "billing_cycle_anchor"),
         quantity=whole(item, "quantity") or 1,
     )
 
