@@ -17,10 +17,9 @@ from annuity.api import CalculationQuestion
 from annuity.formula import Terms, check
 from annuity.limits import CALCULATIONS_MONTHLY
 from billing import limits
-from mozaiks.kit.api import status_of
 from mozaiks.kit.clock import now
 from mozaiks.kit.errors import Failure, Invalid
-from mozaiks.kit.pages import command_of_form, page, part_of
+from mozaiks.kit.pages import command_of_form, page, part_of, shown
 from mozaiks.workspaces import access, pages, roles
 from mozaiks.workspaces.models import Workspace
 
@@ -113,8 +112,7 @@ def _shown(request: HttpRequest, workspace: Workspace, at: datetime, *, refused:
         "refusal": _sentence(refused, errors),
         "key": uuid4().hex,
     }
-    status = 200 if refused is None else status_of(refused)
-    return render(request, TEMPLATE, {**context, **pages.shell(workspace)}, status=status)
+    return shown(request, TEMPLATE, {**context, **pages.shell(workspace)}, refused=refused)
 
 
 def _sentence(refused: Failure | None, errors: dict[str, list[str]]) -> str:

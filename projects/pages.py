@@ -12,10 +12,9 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from billing import limits
-from mozaiks.kit.api import status_of
 from mozaiks.kit.clock import now
 from mozaiks.kit.errors import Failure, Invalid
-from mozaiks.kit.pages import command_of_form, page, part_of
+from mozaiks.kit.pages import command_of_form, page, part_of, shown
 from mozaiks.workspaces import access, pages, roles
 from mozaiks.workspaces.models import Workspace
 from projects import services
@@ -43,24 +42,24 @@ def projects_page(request: HttpRequest, slug: str) -> HttpResponse:
         access.enter(request.user, slug, roles.PROJECTS_WRITE, now=at)
         DEEDS.get(request.POST.get("deed", ""), _unknown)(request, workspace, at)
     except Failure as refused:
-        typed = {"refusal": refused.message, "name": request.POST.get("name", "")}
-        return _shown(request, workspace, at, status=status_of(refused), **typed)
+        return _shown(request, workspace, at, refused=refused)
     return redirect(request.get_full_path())
 
 
-def _shown(request: HttpRequest, workspace: Workspace, at: datetime, *, status: int = 200, **more: Any) -> HttpResponse:
+def _shown(request: HttpRequest, workspace: Workspace, at: datetime, *, refused: Failure | None = None) -> HttpResponse:
     context = {
         "workspace": workspace,
         "words": limits.in_words(limits.entity_for_workspace(workspace.pk), PROJECTS_MAX, now=at),
         "listed": services.listed(workspace.pk, page=_number_of_page(request), page_size=PAGE_SIZE),
         "may_write": roles.PROJECTS_WRITE in access.permissions_of(request.user, workspace),
         "key": uuid4().hex,
-        **more,
+        "name": request.POST.get("name", ""),
+        "refusal": refused.message if refused is not None else "",
     }
     part = part_of(request, PARTS)
     if part is not None and request.method != "POST":
         return render(request, part, context)
-    return render(request, TEMPLATE, {**context, **pages.shell(workspace)}, status=status)
+    return shown(request, TEMPLATE, {**context, **pages.shell(workspace)}, refused=refused)
 
 
 def _number_of_page(request: HttpRequest) -> int:

@@ -129,8 +129,7 @@ def _in_words(
         held_share=held_share,
         ways=(),
     )
-    wanting = badges[0].tone in ("warning", "bad") or (words.is_idle and limit.code != WORKSPACE_ACCESS)
-    return replace(words, ways=unlock(allowance)) if wanting else words
+    return replace(words, ways=unlock(allowance)) if words.state.tone in ("warning", "bad") else words
 
 
 def span(length: timedelta) -> str:

@@ -7,6 +7,7 @@ They are plain forms. Who has to pay is sent to the provider's page; what was bo
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -61,7 +62,7 @@ def _managed(request: HttpRequest, slug: str, *, now: datetime) -> tuple[Workspa
     return workspace, entity_of(workspace, now=now)
 
 
-def _ways(request: HttpRequest, slug: str) -> dict[str, str]:
+def _ways(request: HttpRequest, slug: str) -> dict[str, Any]:
     """Whom the provider's page is for, and where it leads back to."""
     home = reverse("workspace-billing", args=[slug])
     user = request.user

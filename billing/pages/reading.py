@@ -86,13 +86,13 @@ class BillingPage:
     @cached_property
     def purchases(self) -> Sequence[Purchase]:
         rows = Purchase.objects.filter(billable_entity=self.entity).select_related("product", "plan")
-        return rows.order_by("-purchased_at", "-pk")[:LATEST_PURCHASES]
+        return list(rows.order_by("-purchased_at", "-pk")[:LATEST_PURCHASES])
 
     @cached_property
     def products(self) -> Sequence[Product]:
         """What can be bought beside a plan, cheapest first."""
         sold = Product.objects.filter(is_active=True, unit_amount_minor__isnull=False)
-        return sold.exclude(product_kind=ProductKind.SUBSCRIPTION_ADDON).order_by("unit_amount_minor", "code")
+        return list(sold.exclude(product_kind=ProductKind.SUBSCRIPTION_ADDON).order_by("unit_amount_minor", "code"))
 
     @property
     def status(self) -> str:

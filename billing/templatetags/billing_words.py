@@ -6,11 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from django import template
-from django.urls import reverse
 
 from billing.entitlements.policy import Unlock
 from billing.entitlements.wording import LimitInWords
-from billing.models import BillableEntity, Product, Purchase
+from billing.models import Product, Purchase
 from mozaiks.kit.money import money
 from mozaiks.kit.times import spoken, utc_z
 
@@ -76,9 +75,3 @@ def purchase_status(purchase: Purchase) -> str:
 def meter_now(words: LimitInWords) -> int:
     """What is used, as far as a meter can say it."""
     return max(0, min(words.limit.consumed_amount, words.limit.granted_amount or 0))
-
-
-@register.simple_tag
-def billing_address(entity: BillableEntity) -> str:
-    """The billing page of a workspace's entity."""
-    return "" if entity.workspace is None else reverse("workspace-billing", args=[entity.workspace.slug])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from hashlib import sha256
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, cast
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -34,7 +34,7 @@ def page(view: View[P]) -> View[P]:
     """
 
     @wraps(view)
-    def shown(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def answered(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         try:
             return view(request, *args, **kwargs)
         except NotFound as refused:
@@ -42,14 +42,20 @@ def page(view: View[P]) -> View[P]:
         except Failure as refused:
             return refusal_page(request, refused)
 
-    return never_cache(login_required(shown))
+    return cast("View[P]", never_cache(login_required(answered)))
 
 
 def refusal_page(request: HttpRequest, refused: Failure) -> HttpResponse:
-    """The sentence of a failure, with what it says that would help."""
-    context = {"refused": refused, "unlock": refused.details.get("unlock", ())}
-    answer = render(request, "refused.html", context, status=status_of(refused))
-    for name, value in failure_headers(refused).items():
+    """The sentence of a failure, alone."""
+    return shown(request, "refused.html", {"refused": refused}, refused=refused)
+
+
+def shown(
+    request: HttpRequest, template: str, context: dict[str, Any], *, refused: Failure | None = None
+) -> HttpResponse:
+    """A page; one that was refused something has the status and the headers of the refusal."""
+    answer = render(request, template, context, status=200 if refused is None else status_of(refused))
+    for name, value in (failure_headers(refused) if refused is not None else {}).items():
         answer[name] = value
     return answer
 
