@@ -106,7 +106,7 @@ EVENTS, PURCHASES, ADJUSTMENTS = range(3)
 
 def read_timeline(entity: BillableEntity, *, size: int, cursor: str | None = None) -> Timeline:
     """
-    ``size`` entries after ``cursor``, in seven queries at most.
+    ``size`` entries after ``cursor``, in seven queries at most, however many there are.
 
     :raises Invalid: the cursor is none of ours.
     """

@@ -45,9 +45,8 @@ def buy(world: World, number: int = 1, **fields: Any) -> Purchase:
 
 
 def queries_of(client: APIClient, url: str) -> int:
-    with CaptureQueriesContext(
-        connection,
-    ) as seen:
+    client.get(url)  # a token notes its first use of the day
+    with CaptureQueriesContext(connection) as seen:
         assert client.get(url).status_code == 200
     return len(seen)
 
