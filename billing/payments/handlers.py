@@ -18,10 +18,16 @@ from billing.payments.connectors.facts import (
     RefundReported,
     SubscriptionReported,
 )
+from billing.subscriptions import renewals, reports
+from billing.subscriptions.reports import Applied
 from mozaiks.kit.db import requires_transaction
 
-#: What a handler says of a fact that had nothing to add.
 OLDER: Final = "Something newer of the same subscription was applied before."
+#: Why a report changed nothing, as far as it did not.
+SAID: Final = {
+    Applied.OLDER: OLDER,
+    Applied.UNKNOWN_PRICE: "No plan is sold at the price of this subscription. Replay it when there is one.",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,10 +48,18 @@ Handler = Callable[[Any, Context], str]
 
 
 def confirm(fact: PaymentConfirmed, context: Context) -> str:
-    """A purchase, and what was bought."""
+    """A purchase, and what was bought; of a subscription, what waits for its period to be paid."""
     entity_id, event = context.entity_id, context.event
     confirmed = purchases.confirm(fact, provider=context.provider, entity_id=entity_id, event=event, now=context.now)
-    event.billable_entity_id = confirmed.purchase.billable_entity_id
+    purchase = confirmed.purchase
+    event.billable_entity_id = purchase.billable_entity_id
+    if confirmed.changed and purchase.provider_subscription_id:
+        renewals.period_paid(
+            provider=purchase.provider,
+            subscription_id=purchase.provider_subscription_id,
+            entity_id=purchase.billable_entity_id,
+            now=context.now,
+        )
     return ""
 
 
@@ -53,7 +67,16 @@ def report(fact: SubscriptionReported, context: Context) -> str:
     """The plan, as the provider says the subscription stands."""
     if context.entity_id is None:
         raise purchases.NotYetTied("Nobody knows yet whose subscription it is.")
-    return ""
+    event = context.event
+    applied = reports.apply_report(
+        fact,
+        provider=context.provider,
+        entity_id=context.entity_id,
+        event_id=event.provider_event_id or "",
+        event_created_at=event.provider_created_at or event.received_at,
+        now=context.now,
+    )
+    return SAID.get(applied, "")
 
 
 def end_checkout(fact: CheckoutEnded, context: Context) -> str:
