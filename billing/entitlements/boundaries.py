@@ -26,7 +26,7 @@ from billing.entitlements.rows import Row
 from billing.entitlements.scheduled import perform
 from billing.entitlements.writing import write, write_leased
 from billing.models import Balance, BillableEntity
-from mozaiks.kit.db import requires_transaction, run_in_transaction
+from mozaiks.kit.db import requires_transaction
 from mozaiks.kit.errors import Unavailable
 
 BATCH = 500
@@ -115,7 +115,8 @@ def roll(lease: Lease, *, now: datetime) -> Rolled:
     alone = dict(lease.failed)
     if lease.fresh:
         try:
-            passed += run_in_transaction(lambda: _roll(lease.fresh, lease.token, now=now))
+            # Plan changes that came due meanwhile are applied one by one, and the batch goes on with all the others.
+            passed += perform(lambda: _roll(lease.fresh, lease.token, now=now), now=now)
         except Unavailable:
             raise
         except Exception as error:  # one of them, and nobody knows which

@@ -63,9 +63,10 @@ def load_facts(
     consumable = sorted({allowance.info.id for allowance in unknown if allowance.info.rule.is_consumable})
     ledger = load_ledger(subject_ids, consumable) if consumable and with_ledger else {}
     for allowance in allowances:
+        allowance.facts = facts[allowance.row.subject_id, allowance.info.id]
+    require_no_due_change(allowances)
+    for allowance in allowances:
         key = (allowance.row.subject_id, allowance.info.id)
-        allowance.facts = facts[key]
-        require_no_due_change(allowance)
         from_facts = rebuild or allowance.row.version == 0
         allowance.standing = _standing(allowance, facts[key], ledger.get(key, []) if from_facts else None)
     _age([allowance for allowance in allowances if allowance.info.rule.is_rolling])

@@ -8,7 +8,7 @@ A read does the same inside a transaction that is rolled back: it writes nothing
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TypeVar
 
@@ -19,18 +19,18 @@ from mozaiks.kit.db import run_in_transaction
 
 T = TypeVar("T")
 
-#: Two changes cannot be scheduled at once; a third run means that nobody applies them.
+#: All that is due of a subject is applied at once; a third run means that nobody applies it.
 _RUNS = 3
 
 _promote: list[Callable[[int, datetime], None]] = []
 
 
 class PlanChangeDue(Exception):
-    """A scheduled plan change of the subject has begun and was not applied yet. Never leaves this floor."""
+    """Scheduled plan changes of these subjects have begun and were not applied yet. Never leaves this floor."""
 
-    def __init__(self, subject_id: int) -> None:
-        super().__init__(subject_id)
-        self.subject_id = subject_id
+    def __init__(self, subject_ids: Iterable[int]) -> None:
+        self.subject_ids = tuple(sorted(set(subject_ids)))
+        super().__init__(self.subject_ids)
 
 
 def on_plan_change_due(promote: Callable[[int, datetime], None]) -> None:
@@ -38,11 +38,16 @@ def on_plan_change_due(promote: Callable[[int, datetime], None]) -> None:
     _promote.append(promote)
 
 
-def require_no_due_change(allowance: Allowance) -> None:
-    """:raises PlanChangeDue: the plan the balance rests on has changed by the clock."""
+def require_no_due_change(allowances: Iterable[Allowance]) -> None:
+    """:raises PlanChangeDue: plans these balances rest on have changed by the clock; it names all their subjects."""
+    due = [allowance.row.subject_id for allowance in allowances if _is_due(allowance)]
+    if due:
+        raise PlanChangeDue(due)
+
+
+def _is_due(allowance: Allowance) -> bool:
     facts = allowance.facts
-    if facts is not None and facts.scheduled_at is not None and facts.scheduled_at <= allowance.at:
-        raise PlanChangeDue(allowance.row.subject_id)
+    return facts is not None and facts.scheduled_at is not None and facts.scheduled_at <= allowance.at
 
 
 def perform(work: Callable[[], T], *, now: datetime, repeatable: bool = True) -> T:
@@ -51,7 +56,7 @@ def perform(work: Callable[[], T], *, now: datetime, repeatable: bool = True) ->
         try:
             return run_in_transaction(work, repeatable=repeatable)
         except PlanChangeDue as due:
-            _apply(due.subject_id, now)
+            _apply(due.subject_ids, now)
     return run_in_transaction(work, repeatable=repeatable)
 
 
@@ -61,12 +66,13 @@ def seen(read: Callable[[], T], *, now: datetime) -> T:
         return read()
     except PlanChangeDue as due:
         with transaction.atomic():
-            _apply(due.subject_id, now)
+            _apply(due.subject_ids, now)
             result = read()
             transaction.set_rollback(True)
         return result
 
 
-def _apply(subject_id: int, now: datetime) -> None:
-    for promote in _promote:
-        promote(subject_id, now)
+def _apply(subject_ids: Iterable[int], now: datetime) -> None:
+    for subject_id in subject_ids:
+        for promote in _promote:
+            promote(subject_id, now)

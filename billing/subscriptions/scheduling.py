@@ -86,7 +86,8 @@ def _schedule(
     before = rows.upcoming
     if before is not None and before.plan_id == plan.pk and before.period_start_at == start and not because_of(before):
         return before
-    wanted = beginning(plan, source=terms.source, start=start)
+    anchor = None if rows.current is None or rows.current.period_end_at is None else rows.current.billing_anchor_at
+    wanted = beginning(plan, source=terms.source, start=start, anchor=anchor)
     note_schedule(entity.pk, expect(rows, wanted, now=now), now=now)
     if rows.upcoming is None:
         raise ValueError("what is scheduled is upcoming")

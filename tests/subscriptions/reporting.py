@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from billing.engine.types import LIFETIME_END
 from billing.entitlements.limitations import resolve_effective_limitations
 from billing.entitlements.scheduled import perform
 from billing.models import BillableEntity, Grant, Plan, PlanAssignment, Purchase
@@ -15,7 +16,8 @@ from billing.payments.connectors.facts import ReportedStatus, SubscriptionReport
 from billing.subscriptions.renewals import period_paid
 from billing.subscriptions.reports import Applied, apply_report
 from mozaiks.kit.db import run_in_transaction
-from tests.factories import DefinitionFactory, PlanFactory, PlanTemplateFactory
+from tests.factories import PlanFactory, PlanTemplateFactory
+from tests.gadgets.factories import CreditsFactory
 
 DAY = timedelta(days=1)
 #: Periods of a monthly subscription that began on the last of January.
@@ -42,7 +44,7 @@ def sold_plan(code: str, *, amount: int = 900, grants: dict[Any, int] | None = N
 
 def credits_of(plan: Plan, units: int = 100) -> Any:
     """Credits the plan grants for each paid period."""
-    definition = DefinitionFactory(balance=True)
+    definition = CreditsFactory()
     PlanTemplateFactory(
         plan=plan,
         definition=definition,
@@ -73,11 +75,16 @@ def of(subscription_id: str) -> dict[str, Any]:
 
 
 def report(
-    entity: BillableEntity, fact: SubscriptionReported, *, now: datetime, said_at: datetime | None = None, id: str = ""
+    entity: BillableEntity,
+    fact: SubscriptionReported,
+    *,
+    now: datetime,
+    said_at: datetime | None = None,
+    event_id: str = "",
 ) -> Applied:
     """Apply a report as the inbox does."""
     said_at = said_at or now
-    event_id = id or f"evt_{said_at:%Y%m%dT%H%M%S}"
+    event_id = event_id or f"evt_{said_at:%Y%m%dT%H%M%S}"
     return perform(
         lambda: apply_report(
             fact, provider="stripe", entity_id=entity.pk, event_id=event_id, event_created_at=said_at, now=now
@@ -140,7 +147,7 @@ def live_grants(entity: BillableEntity, now: datetime) -> list[tuple[Any, ...]]:
     """Grants in force or to come, by what they say."""
     rows = Grant.objects.for_subject(entity.pk).active_at(now)
     return sorted(
-        (row.definition_id, row.amount, row.kind, row.effective_at, row.expires_at or datetime.max, row.template_id)
+        (row.definition_id, row.amount, row.kind, row.effective_at, row.expires_at or LIFETIME_END, row.template_id)
         for row in rows
     )
 

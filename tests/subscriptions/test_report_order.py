@@ -16,7 +16,8 @@ from billing.models.assignments import AssignmentSource
 from billing.payments.connectors.facts import ReportedStatus, SubscriptionReported
 from billing.subscriptions.assignments import assign
 from billing.subscriptions.scheduling import promote_due
-from tests.factories import BillableEntityFactory, DefinitionFactory, PlanFactory, PlanTemplateFactory
+from tests.factories import BillableEntityFactory, PlanFactory, PlanTemplateFactory
+from tests.gadgets.factories import AccessFactory, PressesFactory
 from tests.subscriptions.reporting import (
     DAY,
     P1,
@@ -43,7 +44,7 @@ class World:
     """A default plan and two that are sold; what happened, in the order it did at the provider."""
 
     def __init__(self) -> None:
-        self.quota, self.access = DefinitionFactory(), DefinitionFactory(state=True)
+        self.quota, self.access = PressesFactory(), AccessFactory()
         self.free: Plan = PlanFactory(code="free", is_default=True)
         PlanTemplateFactory(plan=self.free, definition=self.quota, amount=5)
         self.pro = sold_plan("pro", grants={self.quota: 100, self.access: 1})
