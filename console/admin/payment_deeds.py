@@ -1,4 +1,4 @@
-"""What an operator does about a payment: refund, void, correct, say what it was for, have it looked at; and replay an event."""
+"""What an operator does about a payment: refund, void, correct, say what it was for, have it looked at."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from billing.entitlements.deeds import Deed
 from billing.errors import PurchaseRefundNotAllowed
-from billing.models import BillableEntity, BillingEvent, Product, Purchase, PurchaseAdjustment
-from billing.models.events import EventStatus
+from billing.models import BillableEntity, Product, Purchase, PurchaseAdjustment
 from billing.models.purchases import PurchaseActionStatus
-from billing.payments import adjustments, by_hand, purchases, taking_back, webhooks
+from billing.payments import adjustments, by_hand, purchases, taking_back
 from console.admin.base import customer_name
 from console.admin.operations import DeedPage, OperationPage, Reasoned
 from console.words import FLAGS, money
@@ -25,7 +23,6 @@ from mozaiks.kit import clock
 from mozaiks.kit.money import minor_of
 
 ADJUST = "billing.adjust_purchases"
-REPLAY = "billing.replay_events"
 
 
 class Permitted:
@@ -33,9 +30,6 @@ class Permitted:
 
     def has_adjust_purchases_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm(ADJUST)
-
-    def has_replay_events_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm(REPLAY)
 
 
 class MoneyForm(Reasoned):
@@ -243,24 +237,3 @@ class LookedAt(PurchaseDeed):
 
     def announced(self, said: dict[str, Any], answer: Deed) -> str:
         return f"It would wait for nobody any more. So far: {FLAGS.get(self.row.flag, self.row.flag)}."
-
-
-class ReplayEvent(OperationPage):
-    """Process a stored event again."""
-
-    title = "Process again"
-    form_class = Reasoned
-    row: BillingEvent
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not request.user.has_perm(REPLAY):
-            raise PermissionDenied
-        return super().dispatch(request, *args, **kwargs)
-
-    def act(self, said: dict[str, Any]) -> str:
-        outcome = webhooks.replay(self.row.pk, by=self.by(said), now=clock.now())
-        if outcome.status is EventStatus.FAILED:
-            return f"It failed again: {outcome.text}"
-        if outcome.status is EventStatus.IGNORED:
-            return f"It is ignored: {outcome.text}"
-        return "It is processed." if outcome.status else "It is being processed by somebody else just now."

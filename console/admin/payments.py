@@ -215,7 +215,3 @@ class BillingEventAdmin(Replayed, Exported, Ledger):
         "processed_at",
         "error_text",
     )
-
-    @button(text="Process again", path="replay", permission="replay_events", icon="replay")
-    def replay(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return page(payment_deeds.ReplayEvent, self, request, object_id)

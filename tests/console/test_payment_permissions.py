@@ -121,12 +121,3 @@ def test_a_deed_needs_the_permission_to_look_at_the_row_too(world: World, permis
     blind = signed_in(staff(permission))
 
     assert {blind.get(world.url(name)).status_code for name in DEEDS} == {403}
-
-
-def test_an_event_that_cannot_be_replayed_says_why(world: World) -> None:
-    BillingEvent.objects.filter(pk=world.event.pk).update(event_type="operator")
-
-    answer = browser_of("superuser").post(world.url("replay"), world.form())
-
-    assert answer.status_code == 200
-    assert "Only events of webhooks" in str(answer.context["form"].errors)
