@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from billing.models import BillingEvent
-from billing.payments import adjustments, checkout, purchases, whose
+from billing.models import BillingEvent, Purchase, PurchaseAdjustment
+from billing.payments import adjustments, checkout, purchases, taking_back, whose
 from billing.payments.connectors.facts import (
     CheckoutEnded,
     DisputeReported,
@@ -60,6 +60,7 @@ def confirm(fact: PaymentConfirmed, context: Context) -> str:
             entity_id=purchase.billable_entity_id,
             now=context.now,
         )
+        taking_back.bring_along(purchase, now=context.now)
     return ""
 
 
@@ -68,6 +69,7 @@ def report(fact: SubscriptionReported, context: Context) -> str:
     if context.entity_id is None:
         raise purchases.NotYetTied("Nobody knows yet whose subscription it is.")
     event = context.event
+    adjusted = _adjusted(fact, context)
     applied = reports.apply_report(
         fact,
         provider=context.provider,
@@ -76,7 +78,23 @@ def report(fact: SubscriptionReported, context: Context) -> str:
         event_created_at=event.provider_created_at or event.received_at,
         now=context.now,
     )
+    for purchase in adjusted if applied is not Applied.OLDER else ():
+        taking_back.bring_along(purchase, now=context.now)
     return SAID.get(applied, "")
+
+
+def _adjusted(fact: SubscriptionReported, context: Context) -> list[Purchase]:
+    """
+    Invoices of the subscription that were refunded or disputed, locked before its plan is: what the report begins may be what
+    they paid for, and then it is taken back as the rest was.
+    """
+    of_subscription = PurchaseAdjustment.objects.filter(
+        purchase__billable_entity_id=context.entity_id,
+        purchase__provider=context.provider,
+        purchase__provider_subscription_id=fact.whose.subscription_id,
+    )
+    keys = set(of_subscription.values_list("purchase_id", flat=True))
+    return list(Purchase.objects.select_for_update().filter(pk__in=keys).order_by("pk")) if keys else []
 
 
 def end_checkout(fact: CheckoutEnded, context: Context) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Min
+
 from billing.models import BillableEntity, BillingEvent
 from billing.payments import handlers, inbox, webhooks
 from billing.payments.connectors.bodies import instant_of, read_object, text_of
@@ -109,9 +111,11 @@ def presses() -> list[str]:
 
 
 def drain(now: datetime, *, until: datetime) -> None:
-    """Let workers come by, again and again, until nothing waits any more or ``until``."""
+    """Let a worker come by whenever something is due, until nothing waits any more or ``until``."""
     while now <= until:
         while ids := webhooks.due(now=now, limit=100):
             for event_id in ids:
                 webhooks.process(event_id, now=now)
-        now += inbox.FIRST_PAUSE
+        waiting = BillingEvent.objects.filter(status__in=("failed", "processing"))
+        times = waiting.aggregate(retry=Min("next_attempt_at"), left=Min("lease_until"))
+        now = min((time for time in times.values() if time is not None), default=until + inbox.LEASE)
