@@ -7,6 +7,7 @@ from billing.api.checks import CheckView
 from billing.api.explanations import ExplainView
 from billing.api.limitations import LimitationsView, RefreshView
 from billing.api.payment_methods import DefaultPaymentMethodView, PaymentMethodsView, PaymentMethodView
+from billing.api.plan_change import PlanChangeCancelView, PlanChangePreviewView, PlanChangeView
 from billing.api.plan_state import PlanStateView
 from billing.api.plans import PlansView
 from billing.api.purchases import PurchasesView
@@ -30,6 +31,9 @@ urlpatterns = [
         DefaultPaymentMethodView.as_view(),
         name="default-payment-method",
     ),
+    path("billing/plan-change", PlanChangeView.as_view(), name="plan-change"),
+    path("billing/plan-change/cancel", PlanChangeCancelView.as_view(), name="plan-change-cancel"),
+    path("billing/plan-change/preview", PlanChangePreviewView.as_view(), name="plan-change-preview"),
     path("billing/plan-state", PlanStateView.as_view(), name="plan-state"),
     path("billing/plans", PlansView.as_view(), name="plans"),
     path("billing/portal", PortalView.as_view(), name="portal"),

@@ -95,6 +95,7 @@ def _offers(world: World) -> Places:
 def _bought(world: World) -> Places:
     """Something for sale, something bought, and a card to pay it with."""
     _offers(world)
+    publish_plan({"code": "free", "name": "Free", "checkout_unit_amount_minor": 0}, [], now=NOON)
     insert(BillingCustomer, billable_entity=world.entity, provider="mock")
     bought = insert(Purchase, billable_entity=world.entity, status="confirmed", currency="EUR")
     insert(PurchaseAdjustment, purchase=bought, action="refund", status="succeeded", currency="EUR")
@@ -165,6 +166,9 @@ PAYMENTS = (
     ("POST", "billing/payment-methods", CANNOT, {}),
     ("DELETE", "billing/payment-methods/<int:method_id>", CANNOT, None),
     ("POST", "billing/payment-methods/<int:method_id>/default", CANNOT, None),
+    ("POST", "billing/plan-change", MANAGE, {"planCode": "free", "successPath": "/paid"}),
+    ("POST", "billing/plan-change/cancel", MANAGE, None),
+    ("POST", "billing/plan-change/preview", MANAGE, {"planCode": "free"}),
     ("GET", "billing/plans", PUBLIC, None),
     ("GET", "billing/purchases", READ, None),
     ("GET", "billing/timeline", READ, None),

@@ -17,7 +17,7 @@ from billing.payments.connectors import choosing
 from billing.payments.connectors.base import CheckoutSeen, OutcomeUnknown
 from billing.payments.connectors.facts import CheckoutOutcome
 from billing.payments.reconciling import PAUSE, Reconciled, reconcile
-from billing.payments.sessions import KEY_LIFE, LIFETIME, STALE
+from billing.payments.sessions import KEY_LIFE, LIFETIME, STALE, look_again
 from billing.worker.ticks import reconcile_payments
 from mozaiks.kit.errors import NotFound
 from tests import NOON
@@ -57,7 +57,7 @@ def begin(entity: BillableEntity, stripe: Scripted) -> CheckoutSession:
 
 def status_of(row: CheckoutSession) -> str:
     row.refresh_from_db()
-    return row.status
+    return str(row.status)
 
 
 def test_one_left_creating_is_called_again_with_its_key(entity: BillableEntity, stripe: Scripted) -> None:
@@ -228,17 +228,16 @@ def test_the_command_tells_what_it_did_and_goes_on_where_it_was_interrupted(
 ) -> None:
     left_creating(entity, stripe), left_creating(BillableEntityFactory(), stripe)
     out = StringIO()
-    look = reconciling.look_again
 
     def interrupted(row: Any, connector: Any, *, now: Any) -> Any:
         if row.billable_entity_id != entity.pk:
             raise KeyboardInterrupt
-        return look(row, connector, now=now)
+        return look_again(row, connector, now=now)
 
-    monkeypatch.setattr(reconciling, "look_again", interrupted)
+    monkeypatch.setattr("billing.payments.reconciling.look_again", interrupted)
     with time_machine.travel(NOON + STALE, tick=False), pytest.raises(SystemExit) as stopped:
         call_command("reconcile_payments", stdout=out)
-    monkeypatch.setattr(reconciling, "look_again", look)
+    monkeypatch.setattr("billing.payments.reconciling.look_again", look_again)
     with time_machine.travel(NOON + 2 * STALE, tick=False):
         call_command("reconcile_payments", stdout=out)
 
