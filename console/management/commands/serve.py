@@ -86,6 +86,8 @@ def require_free(host: str, port: int) -> None:
 def greeting(base: str) -> str:
     """Where things are, and who can sign in where this is the demo."""
     places = [("start", "/"), ("console", "/admin/"), ("API", "/api/docs"), ("health", "/health")]
+    if settings.BILLING_FAKE_PROVIDER:
+        places.append(("payments", "/pretend/"))
     lines = [f"  {name:<10} {base}{path}" for name, path in places]
     known = set(
         User.objects.filter(username__in=[login.username for login in LOGINS]).values_list("username", flat=True)
