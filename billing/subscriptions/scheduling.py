@@ -115,10 +115,19 @@ def _require_change(plan: Plan, current: PlanAssignment | None) -> None:
         raise Invalid(said, field_errors={"plan": [said]})
 
 
+def end_of_period(current: PlanAssignment, *, now: datetime) -> datetime:
+    """When the running period ends, or patience or a trial before that; where it is open, the month from the entity's anchor."""
+    next_one = following(stretch_of(current))
+    if next_one is not None:
+        return next_one.start
+    if current.period_end_at is not None and current.period_end_at > now:
+        return current.period_end_at
+    return anniversary_window(WindowInterval.MONTH, current.anchor_at, now).end
+
+
 def _start(current: PlanAssignment | None, starts_at: datetime | None, *, now: datetime) -> datetime:
     if starts_at is None and current is not None:
-        month = anniversary_window(WindowInterval.MONTH, current.anchor_at, now)
-        starts_at = current.period_end_at if current.period_end_at is not None else month.end
+        starts_at = end_of_period(current, now=now)
     if starts_at is None or starts_at <= now:
         raise _not_in_the_future()
     next_one = None if current is None else following(stretch_of(current))

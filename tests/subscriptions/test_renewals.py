@@ -6,7 +6,7 @@ import pytest
 
 from billing.entitlements.balances import verify
 from billing.entitlements.boundaries import Passed
-from billing.models import BillableEntity, BillingEvent, Definition, Grant, PlanAssignment
+from billing.models import BillableEntity, BillingEvent, Definition, Grant, Plan, PlanAssignment, PlanTemplate
 from billing.models.assignments import AssignmentSource, AssignmentStatus
 from billing.subscriptions.assignments import assign
 from billing.subscriptions.scheduling import cancel_scheduled, promote_due, schedule
@@ -54,8 +54,9 @@ def periods(entity: BillableEntity) -> list[tuple[datetime, datetime | None, str
     return list(rows.values_list("period_start_at", "period_end_at", "status"))
 
 
-def monthly(definition: Definition, **columns: object) -> PlanFactory:
-    return PlanTemplateFactory(definition=definition, duration_policy="period_window", **columns).plan
+def monthly(definition: Definition, **columns: object) -> Plan:
+    row: PlanTemplate = PlanTemplateFactory(definition=definition, duration_policy="period_window", **columns)
+    return row.plan
 
 
 # --- who renews -----------------------------------------------------------------------------------------------------
@@ -246,22 +247,22 @@ def test_another_plan_within_a_period_keeps_its_boundaries(entity: BillableEntit
 
 def test_credits_nobody_invoices_come_with_each_period(entity: BillableEntity) -> None:
     plan = PlanFactory()
-    credits = credits_of(plan)
+    credit = credits_of(plan)
 
     assign(entity, plan, source=INTERNAL, now=P1)
-    first = read(entity, credits, P1).effective_amount
+    first = read(entity, credit, P1).effective_amount
     promote_due(entity.pk, P2)
 
-    assert (first, read(entity, credits, P2).effective_amount) == (100, 100)
+    assert (first, read(entity, credit, P2).effective_amount) == (100, 100)
     assert Grant.objects.count() == 2
 
 
 def test_toggling_plans_fills_no_credits_again(entity: BillableEntity) -> None:
     credits_plan, other = PlanFactory(), PlanFactory()
-    credits = CreditsFactory()
+    credit = CreditsFactory()
     PlanTemplateFactory(
         plan=credits_plan,
-        definition=credits,
+        definition=credit,
         amount=100,
         effective_policy="on_period_paid",
         duration_policy="period_window",
@@ -272,31 +273,31 @@ def test_toggling_plans_fills_no_credits_again(entity: BillableEntity) -> None:
     assign(entity, credits_plan, source=INTERNAL, now=NOON + timedelta(hours=3))
 
     assert Grant.objects.count() == 1
-    assert read(entity, credits, NOON + timedelta(hours=3)).effective_amount == 0
+    assert read(entity, credit, NOON + timedelta(hours=3)).effective_amount == 0
 
 
 def test_credits_of_a_subscription_come_when_its_period_is_paid(entity: BillableEntity) -> None:
     plan = sold_plan("pro")
-    credits = credits_of(plan)
+    credit = credits_of(plan)
     report(entity, reported(plan), now=P1)
-    assert read(entity, credits, P1).effective_amount == 0
+    assert read(entity, credit, P1).effective_amount == 0
 
     purchase = pay(entity, plan, P1, P2, now=P1 + timedelta(minutes=1))
     pay(entity, plan, P1, P2, now=P1 + timedelta(minutes=2))
 
     grant = Grant.objects.get()
     assert (grant.effective_at, grant.expires_at, grant.metadata_json) == (P1, P2, {"purchase": purchase.pk})
-    assert numbers(entity, credits) == Numbers(100, 0, 100)
+    assert numbers(entity, credit) == Numbers(100, 0, 100)
 
 
 def test_credits_that_were_paid_before_anybody_heard_of_the_period_come_with_it(entity: BillableEntity) -> None:
     plan = sold_plan("pro")
-    credits = credits_of(plan)
+    credit = credits_of(plan)
 
     pay(entity, plan, P1, P2, now=P1)
     report(entity, reported(plan), now=P1 + timedelta(minutes=1))
 
-    assert numbers(entity, credits) == Numbers(100, 0, 100)
+    assert numbers(entity, credit) == Numbers(100, 0, 100)
 
 
 def test_a_period_that_is_over_is_paid_too_late(entity: BillableEntity) -> None:
