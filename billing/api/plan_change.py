@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -17,13 +16,14 @@ from billing.api.checkout import CODE_LENGTH, PROVIDER_FAILURES, respond, wanted
 from billing.api.doors import SELECTORS, BillingView
 from billing.api.keyed import keyed_command_of
 from billing.api.subject import write_subject
-from billing.models import BillableEntity, PlanAssignment
 from billing.payments import plan_changes
 from billing.payments.connectors import choosing
 from billing.payments.connectors.base import PaymentConnector
 from billing.payments.idempotency import Answer
 from billing.payments.keyed import perform_once
-from billing.payments.plan_changes import Change, Mode
+from billing.payments.plan_changes import Asked
+from billing.subscriptions.changes import LimitChange, Mode
+from billing.subscriptions.looking import Subscription
 from billing.subscriptions.scheduling import cancel_scheduled
 from mozaiks.kit.clock import now
 from mozaiks.kit.fields import InstantField, TextField, presenter
@@ -48,9 +48,9 @@ class PlanChangeAnswer(serializers.Serializer[Any]):
     on; ``checkout_required``: after paying at ``checkoutUrl``.
     """
 
-    mode = serializers.ChoiceField(choices=[mode.value for mode in Mode])
-    planCode = serializers.CharField(source="plan.code")
-    effectiveAt = InstantField(source="effective_at", allow_null=True)
+    mode = serializers.ChoiceField(source="decision.mode", choices=[mode.value for mode in Mode])
+    planCode = serializers.CharField(source="decision.plan.code")
+    effectiveAt = InstantField(source="decision.effective_at", allow_null=True)
     checkoutUrl = serializers.CharField(source="checkout_url", allow_null=True)
     sessionId = serializers.CharField(source="session_id", allow_null=True)
 
@@ -61,29 +61,31 @@ class PlanChangeCanceledAnswer(serializers.Serializer[Any]):
     canceled = serializers.BooleanField()
 
 
-class LimitAfterAnswer(serializers.Serializer[Any]):
-    """A limit before and after, in units; null is unlimited. ``overBy``: what would be used beyond it."""
+class LimitChangeAnswer(serializers.Serializer[Any]):
+    """A limit before and after, in units; null is unlimited. ``overBy``: how far it would be exceeded."""
 
-    code = serializers.CharField()
-    name = serializers.CharField()
-    unit = serializers.CharField()
-    grantedBefore = serializers.IntegerField(source="granted_before", allow_null=True)
-    grantedAfter = serializers.IntegerField(source="granted_after", allow_null=True)
-    used = serializers.IntegerField()
-    overBy = serializers.IntegerField(source="over_by")
+    code = serializers.CharField(source="after.code")
+    name = serializers.CharField(source="after.name")
+    unit = serializers.CharField(source="after.unit")
+    grantedBefore = serializers.IntegerField(source="before.granted_amount", allow_null=True)
+    grantedAfter = serializers.IntegerField(source="after.granted_amount", allow_null=True)
+    used = serializers.IntegerField(source="after.consumed_amount")
+    overBy = serializers.SerializerMethodField()
+
+    def get_overBy(self, change: LimitChange) -> int:  # noqa: N802 - as it is on the wire
+        return max(0, -(change.after.effective_amount or 0))
 
 
 class PlanChangePreviewAnswer(serializers.Serializer[Any]):
-    """What a change would come to, and the limits it would move or leave exceeded."""
+    """What a change would come to from ``effectiveAt`` on, and the limits it would move."""
 
-    mode = serializers.ChoiceField(source="change.mode", choices=[mode.value for mode in Mode])
-    planCode = serializers.CharField(source="change.plan.code")
-    effectiveAt = InstantField(source="change.effective_at", allow_null=True)
-    limitations = LimitAfterAnswer(many=True)
+    mode = serializers.ChoiceField(source="decision.mode", choices=[mode.value for mode in Mode])
+    planCode = serializers.CharField(source="decision.plan.code")
+    effectiveAt = InstantField(source="decision.effective_at", allow_null=True)
+    limitations = LimitChangeAnswer(source="changes", many=True)
 
 
 present = presenter(PlanChangeAnswer)
-present_preview = presenter(PlanChangePreviewAnswer)
 
 
 class PlanChangeView(BillingView):
@@ -106,21 +108,21 @@ class PlanChangeView(BillingView):
         command = keyed_command_of(request)
         said = validated(PlanChangeBody, request)
 
-        def ask(operation_key: str) -> Change:
+        def ask(operation_key: str) -> Asked:
             plan = plan_changes.plan_to_change_to(said["planCode"])
-            change = plan_changes.decide(entity, plan, now=at)
+            decision = plan_changes.decide(entity, plan, now=at)
             wanted = wanted_of(request, entity, said, plan=plan)
             return plan_changes.ask_provider(
                 entity,
-                change,
+                decision,
                 wanted,
-                connector=_keeper_of(change.subscription),
+                connector=_keeper_of(decision.subscription),
                 operation_key=operation_key,
                 now=at,
             )
 
-        def keep(change: Change) -> Answer:
-            done = plan_changes.carry_out(entity, change, now=at)
+        def keep(asked: Asked) -> Answer:
+            done = plan_changes.carry_out(entity, asked, now=at)
             return Answer(status_code=status.HTTP_200_OK, body=present(done))
 
         return respond(perform_once(entity, "plan-change", command, ask=ask, keep=keep, now=at))
@@ -143,10 +145,9 @@ class PlanChangeCancelView(BillingView):
         command = keyed_command_of(request)
 
         def ask(operation_key: str) -> bool:
-            booked = plan_changes.booked_with_provider(entity)
+            booked = plan_changes.booked_with_provider(entity, now=at)
             if booked is not None:
-                subscription_id = booked.provider_detail.provider_subscription_id or ""
-                _keeper_of(booked).resume(subscription_id, operation_key=operation_key)
+                _keeper_of(booked).resume(booked.subscription_id, operation_key=operation_key)
             return booked is not None
 
         def keep(resumed: bool) -> Answer:
@@ -163,7 +164,7 @@ class PlanChangePreviewView(BillingView):
         operation_id="preview_plan_change",
         tags=["plans"],
         summary="What would change, and over which limits one would be",
-        description="The real change, made and taken back: nothing stays of it. A later one is shown as if it were now.",
+        description="The real change, made and taken back: nothing stays of it. What has to be paid counts as paid.",
         parameters=[*SELECTORS],
         request=PlanBody,
         responses={200: PlanChangePreviewAnswer, **PROVIDER_FAILURES},
@@ -172,15 +173,11 @@ class PlanChangePreviewView(BillingView):
         at = now()
         entity = write_subject(request, now=at)
         plan = plan_changes.plan_to_change_to(validated(PlanBody, request)["planCode"])
-        return Response(_previewed(entity, plan, at))
+        return Response(PlanChangePreviewAnswer(plan_changes.preview(entity, plan, now=at)).data)
 
 
-def _previewed(entity: BillableEntity, plan: Any, at: datetime) -> dict[str, Any]:
-    return present_preview(plan_changes.preview(entity, plan, now=at))
-
-
-def _keeper_of(subscription: PlanAssignment | None) -> PaymentConnector:
+def _keeper_of(subscription: Subscription | None) -> PaymentConnector:
     """Who keeps a subscription, also where payments are taken by another by now; else who takes payments."""
     if subscription is None:
         return choosing.connector()
-    return choosing.connector_named(subscription.provider_detail.provider)
+    return choosing.connector_named(subscription.provider)
