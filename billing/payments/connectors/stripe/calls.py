@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import stripe
@@ -33,9 +34,13 @@ def keyed(operation_key: str, step: str) -> RequestOptions:
 def client_of(secret_key: str, http_client: stripe.HTTPClient | None = None) -> stripe.StripeClient:
     """A client that gives up after ten seconds and sends no telemetry."""
     stripe.enable_telemetry = False
-    return stripe.StripeClient(
-        secret_key, http_client=http_client or stripe.RequestsClient(timeout=TIMEOUT_SECONDS), max_network_retries=0
-    )
+    return stripe.StripeClient(secret_key, http_client=http_client or _connections(), max_network_retries=0)
+
+
+@cache
+def _connections() -> stripe.HTTPClient:
+    """The connections of this process, kept open from call to call; each thread has its own."""
+    return stripe.RequestsClient(timeout=TIMEOUT_SECONDS)
 
 
 @contextmanager
