@@ -24,6 +24,8 @@ LEASE = timedelta(seconds=60)
 ATTEMPTS = 12
 FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(hours=1)
+#: How long an event that waits for another one is tried: providers repeat what was not answered for three days.
+PATIENCE = timedelta(days=4)
 LONGEST_TEXT = 2000
 #: Counted no further: whoever reads it knows enough, and anybody may ask for it.
 MOST_COUNTED = 10_000
@@ -99,7 +101,7 @@ def claim(event_id: int, *, now: datetime, lease: timedelta = LEASE) -> BillingE
     mine = BillingEvent.objects.filter(
         pk=row.pk, status=row.status, attempt_count=row.attempt_count, lease_token=row.lease_token
     )
-    if row.attempt_count >= ATTEMPTS:
+    if row.status == EventStatus.PROCESSING and row.attempt_count >= ATTEMPTS:
         said = f"It was taken up {row.attempt_count} times, and the last worker that did never said what came of it."
         _swap(mine, row, _failed(row, said, next_attempt_at=None, now=now))
         return None
@@ -138,9 +140,14 @@ def stamp(claimed: BillingEvent, status: EventStatus, *, text: str = "", now: da
         raise LeaseLost
 
 
-def fail(claimed: BillingEvent, text: str, *, final: bool, now: datetime) -> datetime | None:
-    """Put an event off until the instant returned; None: for an operator, after the last attempt or where ``final``."""
-    over = final or claimed.attempt_count >= ATTEMPTS
+def fail(claimed: BillingEvent, text: str, *, final: bool, patient: bool, now: datetime) -> datetime | None:
+    """
+    Put an event off until the instant returned; None: for an operator, after the last attempt or where ``final``.
+
+    ``patient``: it waits for another event, and is tried for as long as that may come.
+    """
+    waits = patient and now < claimed.received_at + PATIENCE
+    over = final or (claimed.attempt_count >= ATTEMPTS and not waits)
     retry_at = None if over else now + pause(claimed.attempt_count)
     said = _failed(claimed, text, next_attempt_at=retry_at, now=now)
     return retry_at if run_in_transaction(lambda: _of(claimed).update(**said)) else None

@@ -21,6 +21,7 @@ from billing.payments.connectors.choosing import connector_named
 from billing.payments.connectors.facts import Fact, ProviderEvent
 from billing.payments.handlers import handle
 from billing.payments.inbox import LeaseLost, Received, due, redact
+from billing.payments.purchases import NotYetTied
 from billing.payments.whose import TwoSubjects
 from mozaiks.kit import clock
 from mozaiks.kit.db import run_in_transaction
@@ -133,7 +134,9 @@ def _put_off(claimed: BillingEvent, error: Exception, *, now: datetime) -> Outco
     """Failures are sentences for operators; anything else is a mistake of ours, and the log has where it was made."""
     foreseen = isinstance(error, Failure)
     text = error.message if isinstance(error, Failure) else f"{type(error).__name__}: {error}"
-    retry_at = inbox.fail(claimed, text, final=isinstance(error, TwoSubjects), now=now)
+    retry_at = inbox.fail(
+        claimed, text, final=isinstance(error, TwoSubjects), patient=isinstance(error, NotYetTied), now=now
+    )
     tell = telemetry.log.warning if foreseen else telemetry.log.exception
     tell("webhook_failed", event_id=claimed.pk, attempts=claimed.attempt_count, retry_at=retry_at, error=text)
     return Outcome(status=EventStatus.FAILED, text=text, retry_at=retry_at)

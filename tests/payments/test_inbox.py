@@ -9,7 +9,9 @@ import pytest
 from billing.entitlements.manual import ByHand
 from billing.models import BillableEntity, BillingCustomer, BillingEvent, ProviderSubscription
 from billing.models.events import EventStatus
-from billing.payments import inbox, webhooks
+from billing.payments import handlers, inbox, webhooks
+from billing.payments.connectors.facts import PaymentConfirmed
+from billing.payments.purchases import NotYetTied
 from billing.worker.loop import Worker
 from mozaiks.kit.errors import Invalid, NotFound
 from tests import NOON
@@ -110,6 +112,22 @@ def test_after_the_last_attempt_it_waits_for_an_operator(entity: BillableEntity)
     assert event(key).next_attempt_at is None
     assert webhooks.due(now=at + 365 * DAY, limit=10) == []
     assert inbox.backlog(now=at) == inbox.Backlog(waiting=0, oldest_at=None, stuck=1)
+
+
+def test_what_waits_for_another_event_is_tried_for_as_long_as_that_may_come(
+    entity: BillableEntity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait(*_: object) -> str:
+        raise NotYetTied("The payment is not known yet.")
+
+    monkeypatch.setattr(handlers, "HANDLERS", {PaymentConfirmed: wait})
+    key, at = told("evt_1", paid(entity)), NOON
+
+    while webhooks.process(key, now=at).status is not None:
+        at += timedelta(hours=1)
+
+    assert at - NOON == 4 * DAY + timedelta(hours=1)
+    assert (event(key).status, event(key).next_attempt_at) == (EventStatus.FAILED, None)
 
 
 def test_what_a_dead_worker_had_taken_up_is_taken_up_again(entity: BillableEntity) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.entitlements.proof import assert_no_difference
 from tests.payments.provider import Provider, provider  # noqa: F401 - a fixture
-from tests.payments.told import Customer, Event, Final, customer_at, live, tell, undone
+from tests.payments.told import DAY, Customer, Event, Final, customer_at, live, tell, tell_late, undone
 
 pytestmark = pytest.mark.django_db
 
@@ -71,3 +71,22 @@ def test_random_orders_of_longer_lives_end_alike(provider: Provider, seed: int) 
         order = [*events, *chance.sample(events, len(events) // 4)]
         chance.shuffle(order)
         assert_the_same(told_in(customer, order), expected, order)
+
+
+@pytest.mark.parametrize("seed", list(range(SEED, SEED + ORDERS // 20)))
+def test_told_as_it_happens_it_ends_as_told_afterwards(provider: Provider, seed: int) -> None:  # noqa: F811
+    """Late, in any order and more than once, while periods begin and end here by the clock."""
+    print(f"MOZAIKS_SEED={seed}")
+    chance = random.Random(seed)
+    customer = customer_at(provider)
+    live(customer, seed=seed, deeds=chance.randint(6, 22))
+    print(*customer.deeds, sep=", ")
+    events = provider.take()
+    with undone():
+        expected = tell(customer, events, at=customer.at + 3 * DAY)
+
+    for _ in range(2):
+        with undone():
+            found = tell_late(customer, events, chance=chance)
+            assert_no_difference([customer.entity.pk])
+        assert_the_same(found, expected, events)

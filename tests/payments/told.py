@@ -10,7 +10,8 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from django.db import transaction
@@ -289,6 +290,24 @@ def tell(customer: Customer, events: Sequence[Event], *, at: datetime | None = N
     customer.provider.deliver(events, now=now)
     drain(now, until=now + PATIENCE)
     return final(customer, now=now + PATIENCE)
+
+
+def tell_late(customer: Customer, events: Sequence[Event], *, chance: random.Random) -> Final:
+    """The same where every event comes in its own time: most at once, some days late, some twice; workers go round meanwhile."""
+    coming = []
+    for event in events:
+        for _ in range(chance.choice((1, 1, 1, 2))):
+            delay = chance.choice((0, 0, 0, 1, 60, 3600, 5 * 3600, 2 * 86_400))
+            coming.append((event["created"] + delay, chance.random(), event))
+    coming.sort(key=lambda each: each[:2])
+    end = customer.at + 3 * DAY
+    arrivals = [(datetime.fromtimestamp(seconds, tz=UTC), event) for seconds, _, event in coming]
+    for (now, event), (until, _) in pairwise([*arrivals, (end, {})]):
+        promote_due(customer.entity.pk, now)
+        customer.provider.deliver([event], now=now)
+        drain(now, until=until)
+    drain(end, until=end + PATIENCE)
+    return final(customer, now=end + PATIENCE)
 
 
 def final(customer: Customer, *, now: datetime) -> Final:
