@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from django.views.decorators.http import require_http_methods
 
 from annuity import services
 from annuity.api import CalculationQuestion
+from annuity.decimals import fixed
 from annuity.formula import Terms, check
 from annuity.limits import CALCULATIONS_MONTHLY
 from billing import limits
@@ -124,6 +126,5 @@ def _sentence(refused: Failure | None, errors: dict[str, list[str]]) -> str:
 
 
 def _short(value: str) -> str:
-    """A value as people read it: thousands apart, two places."""
-    whole, _, places = value.partition(".")
-    return f"{int(whole):,}.{places[:2].ljust(2, '0')}"
+    """A value as people read it: thousands apart, rounded to two places."""
+    return f"{Decimal(fixed(Decimal(value), 2)):,}"

@@ -118,3 +118,14 @@ def test_a_part_is_a_part(bob: Reader) -> None:
     assert "331.00" in bob.text(f"{PAGE}?part=history")
     assert "1 of 2 used" in bob.text(f"{PAGE}?part=limit")
     assert "<html" not in bob.get(f"{PAGE}?part=limit").content.decode()
+
+
+def test_a_value_is_rounded_as_people_do_and_never_short_of_digits(bob: Reader) -> None:
+    response = bob.client.post(PAGE, {**TYPED, "payment": f"{10**36}", "annualRate": "3.5"}, follow=True)
+
+    assert f"The value is {3_106_225 * 10**30:,}.00." in words(response.content.decode())
+    assert "The value is 110.25." in words(
+        bob.client.post(
+            PAGE, {**TYPED, "payment": "52.4991", "annualRate": "10", "years": "2"}, follow=True
+        ).content.decode()
+    )

@@ -9,12 +9,16 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from django.db import connection
 from playwright.sync_api import Browser, sync_playwright
+from pytest_django import DjangoDbBlocker
 from pytest_django.live_server_helper import LiveServer
 
 from console.roles import create_roles
+from tests.browser.site import Site, served
 from tests.browser.visitor import Visitor
 
 FLAGS = (
@@ -59,6 +63,35 @@ def visitor(chromium: Browser, live_server: LiveServer, transactional_db: None) 
     """Whoever comes to the console; nothing may have left the machine or failed unseen when the story is over."""
     create_roles()
     came = Visitor(chromium, live_server.url)
+    yield came
+    assert came.elsewhere == []
+    assert came.complaints == []
+
+
+@pytest.fixture(scope="session")
+def site(
+    tmp_path_factory: pytest.TempPathFactory, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[Site]:
+    """The whole site in a process of its own, for all stories that need sockets."""
+    folder: Path = tmp_path_factory.mktemp("site")
+    if connection.vendor == "sqlite":
+        with served(folder, f"sqlite:///{folder / 'site.sqlite3'}") as found:
+            yield found
+        return
+    name = f"{connection.settings_dict['NAME']}_site"
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE IF EXISTS `{name}`")
+        cursor.execute(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4")
+    with served(folder, f"{os.environ['TEST_DATABASE_URL'].rpartition('/')[0]}/{name}") as found:
+        yield found
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE `{name}`")
+
+
+@pytest.fixture
+def people(chromium: Browser, site: Site) -> Iterator[Visitor]:
+    """Members in front of browsers, on the whole site; nothing may have left the machine or failed unseen."""
+    came = Visitor(chromium, site.url)
     yield came
     assert came.elsewhere == []
     assert came.complaints == []

@@ -4,7 +4,8 @@
  * leaving it. What the page says is said by the server alone; without this script it is right when it was loaded.
  *
  * `[data-live-page data-workspace]` is the page. `[data-live data-part]` are its parts: `data-part` is what `?part=` calls
- * it, `data-live` the query it follows (`limitations`, `planState`, `purchases`, or another that only polls).
+ * it, `data-live` the query it follows (`limitations`, `planState`, `purchases`, or another that only polls). `data-topics`
+ * of the page are topics beside the limits, whose events change the parts that follow `limitations`.
  * `form[data-act]` is sent with a key and this tab's id; its answer is the page, whole. It is emptied once it was carried
  * out, unless it has `data-keep`.
  *
@@ -32,8 +33,7 @@ export function keepFresh(page) {
   const socket = new RealtimeSocket();
   billing.follow(socket);
   for (const topic of (page.dataset.topics ?? "").split(" ").filter(Boolean)) {
-    const again = () => void billing.invalidate({ changeSource: "consumption" });
-    socket.subscribe({ workspaceSlug, topics: [topic], onEvent: again });
+    socket.subscribe({ workspaceSlug, topics: [topic], onEvent: (event) => void billing.invalidate(event) });
   }
   sayWhenTheLineIsDown(page, socket);
   page.addEventListener("submit", (event) => void send(page, billing, /** @type {SubmitEvent} */ (event)));
