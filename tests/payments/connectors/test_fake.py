@@ -234,6 +234,7 @@ def test_a_booked_price_is_taken_back_with_the_price_it_had(fake: FakeProvider) 
     connector.change_plan(subscription, "price_mini", at_period_end=True, operation_key="down")  # asked again
 
     connector.resume(subscription, operation_key="resume")
+    connector.resume(subscription, operation_key="resume")  # its answer was lost, say
 
     report = only(told(fake), SubscriptionReported)[-1]
     assert (report.price_id, report.keeps_price_id) == ("price_pro", None)

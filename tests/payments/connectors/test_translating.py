@@ -232,6 +232,14 @@ def test_a_paid_session_confirms_and_ends() -> None:
     ]
 
 
+def test_a_discount_of_everything_is_a_payment_of_nothing() -> None:
+    free = payloads.session(payment_status="no_payment_required", amount_total=0, payment_intent=None)
+
+    _, paid = facts("checkout.session.completed", free)
+
+    assert paid == replace(PACK, session_id="cs_1", amount_minor=0, payment_id=None)
+
+
 def test_its_payment_says_the_same() -> None:
     assert facts("payment_intent.succeeded", payloads.intent()) == [PACK]
 
@@ -355,8 +363,14 @@ def test_a_dispute_is_opened_won_or_lost() -> None:
     ]
 
 
-def test_an_inquiry_takes_nothing() -> None:
+def test_an_inquiry_takes_nothing_until_it_takes_money() -> None:
     assert facts("charge.dispute.created", payloads.dispute(status="warning_needs_response")) == []
+    assert facts("charge.dispute.closed", payloads.dispute(status="warning_closed")) == []
+
+    (opened,) = facts("charge.dispute.funds_withdrawn", payloads.dispute(), at=NOON + timedelta(days=3))
+
+    assert isinstance(opened, DisputeReported)
+    assert (opened.state, opened.occurred_at) == (DisputeState.OPENED, NOON)
 
 
 @pytest.mark.parametrize("name", [*TRANSLATORS, "customer.created"])

@@ -41,13 +41,14 @@ def cancel(client: stripe.StripeClient, subscription_id: str, *, at_period_end: 
 
 
 def resume(client: stripe.StripeClient, subscription_id: str, *, operation_key: str) -> None:
-    """Go on as if neither an end nor a cheaper price had been booked."""
-    subscription = _retrieve(client, subscription_id)
+    """Go on as if neither an end nor a cheaper price had been booked. Asked again, there is no price left to bring back."""
+    subscription, step = _retrieve(client, subscription_id), "resume"
     params: Any = {"cancel_at_period_end": False}
     if kept := read_subscription(subscription).keeps_price_id:
         params |= _other_price(subscription, kept) | {"proration_behavior": "none", "metadata": NOTHING_KEPT}
+        step = "resume-price"
     with answered():
-        client.v1.subscriptions.update(subscription_id, params, keyed(operation_key, "resume"))
+        client.v1.subscriptions.update(subscription_id, params, keyed(operation_key, step))
 
 
 def change_price(

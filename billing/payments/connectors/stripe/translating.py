@@ -90,7 +90,7 @@ def _session_whose(data: Data) -> Whose:
 def _session_payment(data: Data, created_at: datetime) -> PaymentConfirmed | None:
     """A one-off payment; of a subscription only which ids belong together, for its invoice tells what was paid."""
     payment, invoice = payment_of(data), id_of(data, "invoice")
-    if text(data, "mode") == "payment" and text(data, "payment_status") == "paid":
+    if text(data, "mode") == "payment":  # and it is settled, perhaps by a discount of all of it
         return _one_off(
             data,
             whose_it_is=_session_whose(data),
@@ -179,15 +179,21 @@ def _refund(data: Data, created_at: datetime) -> list[Fact]:
 
 
 def _dispute_created(data: Data, created_at: datetime) -> list[Fact]:
-    """An inquiry takes no money yet, and is none of our disputes."""
-    if text(data, "status").startswith("warning_"):
+    """An inquiry takes no money yet, and is none of our disputes; one that becomes a dispute tells of the money it takes."""
+    if _is_inquiry(data):
         return []
     return [_dispute(data, DisputeState.OPENED, instant(data, "created") or created_at)]
 
 
 def _dispute_closed(data: Data, created_at: datetime) -> list[Fact]:
+    if _is_inquiry(data):
+        return []
     lost = text(data, "status") == "lost"
     return [_dispute(data, DisputeState.LOST if lost else DisputeState.WON, created_at)]
+
+
+def _is_inquiry(data: Data) -> bool:
+    return text(data, "status").startswith("warning_")
 
 
 def _dispute(data: Data, state: DisputeState, occurred_at: datetime) -> DisputeReported:
@@ -223,5 +229,6 @@ TRANSLATORS: Final[Mapping[str, Translator]] = {
     "refund.failed": _refund,
     "charge.refund.updated": _refund,
     "charge.dispute.created": _dispute_created,
+    "charge.dispute.funds_withdrawn": _dispute_created,
     "charge.dispute.closed": _dispute_closed,
 }
