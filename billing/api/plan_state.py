@@ -89,10 +89,11 @@ class AssignmentAnswer(serializers.Serializer[Any]):
 
 
 class CurrentPlanAnswer(serializers.Serializer[Any]):
-    """The plan somebody is on, with what it grants."""
+    """The plan somebody is on, with what it grants, and when it will be left by itself (null: it goes on)."""
 
     assignment = AssignmentAnswer()
     plan = PlanAnswer()
+    accessUntilAt = InstantField(source="access_until_at", allow_null=True)
 
 
 class NextPlanChangeAnswer(serializers.Serializer[Any]):
@@ -131,7 +132,7 @@ class PlanStateView(BillingView):
         operation_id="read_plan_state",
         tags=["plans"],
         summary="The current plan, the next change, the plans to choose from, and the history",
-        description="A scheduled change whose time has come is shown as done. Nothing is written.",
+        description="What has begun by itself is shown as done; a renewal is no change of plan. Nothing is written.",
         parameters=[*SELECTORS],
         responses={200: PlanStateAnswer, **FAILURES},
     )

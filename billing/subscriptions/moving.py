@@ -102,7 +102,7 @@ def enter(
         touched |= set(touched_definitions(waiting, before))
         rows.upcoming = None
         if promoted is None:
-            close(waiting, AssignmentStatus.CANCELED, now=now)
+            _drop(waiting, before, now=now)
     if before is not None:
         close(before, AssignmentStatus.PAST, now=at)
     row = _write(rows.entity_id, stretch, promoted, before, now=now, columns=columns or {})
@@ -135,7 +135,7 @@ def expect(rows: Rows, then: Stretch | None, *, now: datetime) -> set[int]:
     touched: set[int] = set()
     if waiting is not None:
         touched |= set(touched_definitions(waiting, rows.current))
-        close(waiting, AssignmentStatus.CANCELED, now=now)
+        _drop(waiting, rows.current, now=now)
         rows.upcoming = None
     if then is None:
         return touched
@@ -207,6 +207,14 @@ def touched_definitions(upcoming: PlanAssignment, current: PlanAssignment | None
         ).exclude(expires_at__lte=upcoming.period_start_at)
         found |= set(live.values_list("definition_id", flat=True))
     return sorted(found)
+
+
+def _drop(waiting: PlanAssignment, current: PlanAssignment | None, *, now: datetime) -> None:
+    """What somebody asked for stays on record as canceled; what would have come by itself was never more than expected."""
+    if current is not None and is_natural(waiting, current):
+        waiting.delete()
+        return
+    close(waiting, AssignmentStatus.CANCELED, now=now)
 
 
 def _stays(waiting: PlanAssignment, then: Stretch | None) -> bool:

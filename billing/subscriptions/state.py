@@ -6,11 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import transaction
 from django.db.models import Prefetch, prefetch_related_objects
 
 from billing import conf
 from billing.models import AssignmentProviderDetail, BillableEntity, Plan, PlanAssignment, PlanTemplate
-from billing.models.assignments import AssignmentStatus
+from billing.models.assignments import AssignmentQuerySet, AssignmentStatus
+from billing.subscriptions.course import stretch_of
+from billing.subscriptions.moving import because_of
+from billing.subscriptions.reported import CANCELED
+from billing.subscriptions.scheduling import promote_due
 
 #: How many earlier assignments the history shows.
 HISTORY_LENGTH = 50
@@ -78,10 +83,11 @@ class AssignmentView:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CurrentPlan:
-    """The plan somebody is on, with what it grants."""
+    """The plan somebody is on, with what it grants. ``access_until_at`` is when it will be left by itself; None: it goes on."""
 
     assignment: AssignmentView
     plan: PlanView
+    access_until_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,36 +123,55 @@ def read_plan_state(entity: BillableEntity, *, now: datetime) -> PlanState:
     """
     The plan state of ``entity`` at ``now`` in four queries, whatever there is to tell.
 
-    A scheduled change whose time has come is shown as done, whether or not it was written yet. Writes nothing.
+    What has begun by itself and was not written yet (a scheduled change, renewals, the end of a trial) is shown as done: it is
+    done, read, and rolled back. A renewal is no change of plan. Writes nothing.
     """
-    assignments = PlanAssignment.objects.for_entity(entity.pk).select_related("plan", "provider_detail")
-    open_ones = assignments.filter(status__in=[AssignmentStatus.CURRENT, AssignmentStatus.UPCOMING])
-    by_status = {AssignmentStatus(row.status): row for row in open_ones}
-    current, upcoming = by_status.get(AssignmentStatus.CURRENT), by_status.get(AssignmentStatus.UPCOMING)
-    before = [row for row in assignments.order_by("-pk")[: HISTORY_LENGTH + 2] if row not in (current, upcoming)]
-    if upcoming is not None and upcoming.period_start_at <= now:
-        before = [*_ended(current, at=upcoming.period_start_at), *before]
-        upcoming.status = AssignmentStatus.CURRENT
-        current, upcoming = upcoming, None
+    rows = _open_rows(entity)
+    waiting = rows.get(AssignmentStatus.UPCOMING)
+    if waiting is None or waiting.period_start_at > now:
+        return _read(entity, rows)
+    with transaction.atomic():
+        promote_due(entity.pk, now)
+        state = _read(entity, _open_rows(entity))
+        transaction.set_rollback(True)
+    return state
+
+
+def _open_rows(entity: BillableEntity) -> dict[AssignmentStatus, PlanAssignment]:
+    rows = _assignments(entity).filter(status__in=[AssignmentStatus.CURRENT, AssignmentStatus.UPCOMING])
+    return {AssignmentStatus(row.status): row for row in rows}
+
+
+def _assignments(entity: BillableEntity) -> AssignmentQuerySet:
+    return PlanAssignment.objects.for_entity(entity.pk).select_related("plan", "provider_detail")
+
+
+def _read(entity: BillableEntity, rows: dict[AssignmentStatus, PlanAssignment]) -> PlanState:
+    current, upcoming = rows.get(AssignmentStatus.CURRENT), rows.get(AssignmentStatus.UPCOMING)
+    latest = _assignments(entity).order_by("-pk")[: HISTORY_LENGTH + 2]
+    before = [row for row in latest if row not in (current, upcoming) and not _says_nothing(row)]
+    change = upcoming if upcoming is not None and _changes_plan(upcoming, current) else None
     plans = sorted(Plan.objects.active(), key=_by_price)
-    _load_templates([*plans, *(row.plan for row in (current, upcoming) if row is not None)])
+    _load_templates([*plans, *(row.plan for row in (current, change) if row is not None)])
     current_plan_id = current.plan_id if current is not None else None
+    is_told = change is not None and not stretch_of(change).is_nothing
     return PlanState(
-        current_plan=None if current is None else _current(current),
-        next_plan_change=None if upcoming is None else _next_change(upcoming, current_plan_id),
+        current_plan=None if current is None else _current(current, change),
+        next_plan_change=_next_change(change, current_plan_id) if change is not None and is_told else None,
         available_plans=tuple(_plan(plan, current_plan_id) for plan in plans),
         history=tuple(_assignment(row) for row in before[:HISTORY_LENGTH]),
         settings=_settings(plans),
     )
 
 
-def _ended(current: PlanAssignment | None, *, at: datetime) -> list[PlanAssignment]:
-    """The current assignment as it will be written once the change that is due is applied. Nothing is saved."""
-    if current is None:
-        return []
-    current.status = AssignmentStatus.PAST
-    current.period_end_at = at
-    return [current]
+def _changes_plan(upcoming: PlanAssignment, current: PlanAssignment | None) -> bool:
+    """Whether what follows is another plan, or none at all; a renewal is neither."""
+    return current is None or current.plan_id != upcoming.plan_id or stretch_of(upcoming).is_nothing
+
+
+def _says_nothing(row: PlanAssignment) -> bool:
+    """A row that says that nothing followed is no history."""
+    return row.status == AssignmentStatus.CANCELED and row.projected_at is None and stretch_of(row).is_nothing
 
 
 def _load_templates(plans: Sequence[Plan]) -> None:
@@ -171,8 +196,12 @@ def _settings(plans: Iterable[Plan]) -> PlanSettings:
     )
 
 
-def _current(row: PlanAssignment) -> CurrentPlan:
-    return CurrentPlan(assignment=_assignment(row), plan=_plan(row.plan, row.plan_id))
+def _current(row: PlanAssignment, change: PlanAssignment | None) -> CurrentPlan:
+    return CurrentPlan(
+        assignment=_assignment(row, ends=change is not None and because_of(change) == CANCELED),
+        plan=_plan(row.plan, row.plan_id),
+        access_until_at=None if change is None else change.period_start_at,
+    )
 
 
 def _next_change(row: PlanAssignment, current_plan_id: int | None) -> NextPlanChange:
@@ -181,7 +210,7 @@ def _next_change(row: PlanAssignment, current_plan_id: int | None) -> NextPlanCh
     )
 
 
-def _assignment(row: PlanAssignment) -> AssignmentView:
+def _assignment(row: PlanAssignment, *, ends: bool = False) -> AssignmentView:
     return AssignmentView(
         id=row.pk,
         plan_code=row.plan.code,
@@ -192,10 +221,10 @@ def _assignment(row: PlanAssignment) -> AssignmentView:
         period_start_at=row.period_start_at,
         period_end_at=row.period_end_at,
         billing_cycle=row.billing_cycle,
-        next_billing_at=row.next_billing_at,
+        next_billing_at=None if ends else row.next_billing_at,
         trial_end_at=row.trial_end_at,
         past_due_since_at=row.past_due_since_at,
-        cancel_at_period_end=_ends_with_period(row),
+        cancel_at_period_end=ends or _ends_with_period(row),
     )
 
 

@@ -9,10 +9,12 @@ from django.test.utils import CaptureQueriesContext
 
 from billing.models import AssignmentProviderDetail, BillableEntity, Plan, PlanAssignment
 from billing.models.assignments import AssignmentSource, AssignmentStatus
+from billing.payments.connectors.facts import ReportedStatus
 from billing.subscriptions.assignments import assign
 from billing.subscriptions.state import HISTORY_LENGTH, PlanState, read_plan_state
 from tests import NOON
 from tests.factories import BillableEntityFactory, PlanFactory, PlanTemplateFactory
+from tests.subscriptions.reporting import P1, P2, P3, P4, report, reported, sold_plan
 
 pytestmark = pytest.mark.django_db
 
@@ -172,3 +174,85 @@ def test_the_number_of_queries_does_not_grow() -> None:
     schedule(entity, PlanFactory())
 
     assert queries_of(entity) == few == 4
+
+
+# --- what comes by itself -----------------------------------------------------------------------------------------
+
+
+def test_a_renewal_is_no_change_of_plan() -> None:
+    entity, pro = BillableEntityFactory(), sold_plan("pro")
+    report(entity, reported(pro), now=P1)
+
+    state = read_plan_state(entity, now=P1)
+
+    assert state.current_plan is not None
+    assert (state.next_plan_change, state.current_plan.access_until_at) == (None, None)
+    assert (state.current_plan.assignment.period_end_at, state.current_plan.assignment.next_billing_at) == (P2, P2)
+
+
+def test_renewals_nobody_noted_are_shown_as_done() -> None:
+    entity, pro = BillableEntityFactory(), sold_plan("pro")
+    report(entity, reported(pro), now=P1)
+
+    state = read_plan_state(entity, now=P4)
+
+    assert state.current_plan is not None
+    assert state.current_plan.assignment.period_start_at == P4
+    assert [(row.period_start_at, row.status) for row in state.history] == [(P3, "past"), (P2, "past"), (P1, "past")]
+    assert PlanAssignment.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "ends", "bills_at", "until"),
+    [
+        ({"cancel_at_period_end": True}, "active", True, None, P2),
+        ({"status": ReportedStatus.PAST_DUE}, "past_due", False, None, P1 + timedelta(days=7)),
+        ({"status": ReportedStatus.TRIALING, "trial_end_at": P2}, "trialing", False, P2, P2),
+        ({"status": ReportedStatus.ENDED}, "canceled", False, None, P2),
+    ],
+)
+def test_it_is_told_until_when_access_lasts(
+    said: dict[str, Any], status: str, ends: bool, bills_at: Any, until: Any
+) -> None:
+    PlanFactory(code="free", is_default=True)
+    entity = BillableEntityFactory()
+    report(entity, reported(sold_plan("pro"), **said), now=P1 + timedelta(days=1))
+
+    state = read_plan_state(entity, now=P1 + timedelta(days=2))
+
+    assert state.current_plan is not None
+    assert state.next_plan_change is not None
+    row = state.current_plan.assignment
+    assert (row.subscription_status, row.cancel_at_period_end, row.next_billing_at) == (status, ends, bills_at)
+    assert (state.current_plan.access_until_at, state.next_plan_change.plan.code) == (until, "free")
+    assert state.next_plan_change.effective_at == until
+
+
+def test_lateness_is_told_with_its_beginning() -> None:
+    entity = BillableEntityFactory()
+    report(entity, reported(sold_plan("pro"), status=ReportedStatus.PAST_DUE), now=P1 + timedelta(days=1))
+
+    current = read_plan_state(entity, now=P1 + timedelta(days=2)).current_plan
+
+    assert current is not None
+    assert current.assignment.past_due_since_at == P1
+
+
+def test_a_plan_that_ends_with_nothing_after_it_says_when() -> None:
+    entity = BillableEntityFactory()
+    report(entity, reported(sold_plan("pro"), cancel_at_period_end=True), now=P1)
+
+    before, after = read_plan_state(entity, now=P1), read_plan_state(entity, now=P2)
+
+    assert before.current_plan is not None
+    assert (before.current_plan.access_until_at, before.next_plan_change) == (P2, None)
+    assert after.current_plan is None
+    assert [row.plan_code for row in after.history] == ["pro"]
+
+
+def test_an_expected_renewal_that_never_came_is_no_history() -> None:
+    entity = BillableEntityFactory()
+    report(entity, reported(sold_plan("pro")), now=P1)
+    report(entity, reported(sold_plan("max", amount=2900)), now=P1 + timedelta(days=1))
+
+    assert codes(read_plan_state(entity, now=P1 + timedelta(days=2))) == ["pro"]
