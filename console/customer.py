@@ -19,7 +19,7 @@ from billing.entitlements.explain import survey
 from billing.entitlements.latest import latest_use_ids
 from billing.entitlements.origins import assigned_by
 from billing.entitlements.resolvers import definition_by_id
-from billing.entitlements.wording import granted_before, span
+from billing.entitlements.wording import granted_before
 from billing.models import (
     BillableEntity,
     BillingEvent,
@@ -32,15 +32,19 @@ from billing.models import (
     PurchaseAdjustment,
 )
 from billing.models.assignments import AssignmentStatus
-from billing.models.purchases import PurchaseStatus
+from billing.payments.taking_back import went_back
 from billing.subscriptions.scheduling import promote_due
 from console.bars import Bar, bar_of
 from console.preview import rehearse
+from console.standing import Standing, standing_of
 from console.timeline import Item, PlanLine, timeline
+from console.words import money
 
 #: How many rows of each kind the page shows.
 LATEST = 10
 LATEST_EVENTS = 25
+#: Nobody has been seen with more refunds and disputes of so few purchases.
+MOST = 100
 #: Of these there are uses.
 CONSUMABLE = (EntitlementType.METERED_QUOTA, EntitlementType.BALANCE)
 
@@ -56,6 +60,7 @@ class CustomerPage:
     enforced: bool
     current: PlanLine | None
     upcoming: PlanLine | None
+    standing: Standing
     plans: list[PlanLine]
     bars: list[Bar]
     uses: list[Any]
@@ -64,11 +69,6 @@ class CustomerPage:
     purchases: list[Purchase]
     events: list[BillingEvent]
     timeline: list[Item]
-
-    @property
-    def changes_in(self) -> str:
-        """How long it is until the scheduled plan begins."""
-        return "" if self.upcoming is None else span(self.upcoming.assignment.period_start_at - self.now)
 
     @property
     def shown(self) -> list[Bar]:
@@ -106,13 +106,16 @@ def _read(entity: BillableEntity, assignments: list[PlanAssignment], *, now: dat
     upcoming = next((line for line in lines if line.assignment.status == AssignmentStatus.UPCOMING), None)
     purchases, events, refusals = _purchases(entity), _events(entity), _refusals(entity)
     adjustments = _adjustments(purchases)
+    _note_what_went_back(purchases, adjustments)
     bars = _bars(entity, now=now, upcoming=upcoming)
+    current = next((line for line in lines if line.assignment.status == AssignmentStatus.CURRENT), None)
     return CustomerPage(
         entity=entity,
         now=now,
         enforced=quotas_enforced(),
-        current=next((line for line in lines if line.assignment.status == AssignmentStatus.CURRENT), None),
+        current=current,
         upcoming=upcoming,
+        standing=standing_of(_row(current), _row(upcoming), now=now),
         plans=lines,
         bars=bars,
         uses=_uses(entity, bars),
@@ -122,6 +125,10 @@ def _read(entity: BillableEntity, assignments: list[PlanAssignment], *, now: dat
         events=events,
         timeline=timeline(events=events, plans=lines, purchases=purchases, adjustments=adjustments, refusals=refusals),
     )
+
+
+def _row(line: PlanLine | None) -> PlanAssignment | None:
+    return None if line is None else line.assignment
 
 
 def _assignments(entity: BillableEntity) -> list[PlanAssignment]:
@@ -194,10 +201,17 @@ def _purchases(entity: BillableEntity) -> list[Purchase]:
     return list(rows.order_by("-purchased_at", "-pk")[:LATEST])
 
 
+def _note_what_went_back(purchases: Sequence[Any], adjustments: Sequence[PurchaseAdjustment]) -> None:
+    """Give each purchase ``went_back``, in words; empty where nothing did."""
+    for row in purchases:
+        back = went_back([each for each in adjustments if each.purchase_id == row.pk])
+        row.went_back = money(back, row.currency) if back else ""
+
+
 def _adjustments(purchases: Sequence[Purchase]) -> list[PurchaseAdjustment]:
-    """What was done to the purchases that are shown; nothing was to those that are as they were confirmed."""
-    touched = [row.pk for row in purchases if row.status != PurchaseStatus.CONFIRMED]
-    return list(PurchaseAdjustment.objects.filter(purchase_id__in=touched).order_by("-pk")[:LATEST]) if touched else []
+    """What was done to the purchases that are shown."""
+    shown = [row.pk for row in purchases]
+    return list(PurchaseAdjustment.objects.filter(purchase_id__in=shown).order_by("-pk")[:MOST]) if shown else []
 
 
 def _events(entity: BillableEntity) -> list[BillingEvent]:

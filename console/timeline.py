@@ -10,6 +10,7 @@ from itertools import groupby
 from billing.models import BillingEvent, Decision, PlanAssignment, Purchase, PurchaseAdjustment
 from billing.models.assignments import AssignmentStatus
 from billing.models.events import EventStatus, EventType
+from billing.models.purchases import PurchaseAction, PurchaseActionStatus, PurchaseKind
 from console.words import money
 
 MOST = 40
@@ -26,6 +27,33 @@ WORDS = {
     "plan.scheduled": "A plan change was scheduled",
     "plan.unscheduled": "A scheduled plan change was dropped",
     "plan.promoted": "A scheduled plan change began",
+    "plan.renewed": "The plan was renewed",
+    "plan.ended": "The plan ended, and there is no other",
+    "plan.rolled_out": "The plan's new terms were brought to the customer",
+    "subscription.unknown_price": "A subscription has a price that the catalog does not know: the plan stays as it was",
+    "subscription.second_one": "A second subscription was reported beside the one that counts",
+    "subscription.canceled": "The subscription was canceled at the provider",
+    "subscription.resumed": "The cancellation of the subscription was taken back",
+    "subscription.plan_changed": "Another plan was booked with the provider",
+    "purchase.refund_requested": "A refund was asked for",
+    "purchase.voided": "A purchase was declared void",
+    "purchase.corrected": "What was paid was corrected",
+    "purchase.product_assigned": "A payment was given its product",
+    "purchase.looked_at": "A payment that was flagged was looked at",
+    "event.replayed": "An event was processed again",
+}
+#: What was tried on a purchase, by how it ended; of a dispute recorded is open, succeeded lost, and noop won.
+TRIED = {
+    (PurchaseAction.REFUND, PurchaseActionStatus.RECORDED): "A refund is on its way",
+    (PurchaseAction.REFUND, PurchaseActionStatus.SUCCEEDED): "Money was refunded",
+    (PurchaseAction.REFUND, PurchaseActionStatus.FAILED): "A refund failed",
+    (PurchaseAction.REFUND, PurchaseActionStatus.NOOP): "A refund had been told of before",
+    (PurchaseAction.VOID, PurchaseActionStatus.SUCCEEDED): "A purchase was declared void",
+    (PurchaseAction.VOID, PurchaseActionStatus.FAILED): "A purchase could not be declared void",
+    (PurchaseAction.CORRECTION, PurchaseActionStatus.SUCCEEDED): "What was paid was corrected",
+    (PurchaseAction.DISPUTE, PurchaseActionStatus.RECORDED): "The payment is disputed: its units are frozen",
+    (PurchaseAction.DISPUTE, PurchaseActionStatus.SUCCEEDED): "A dispute was lost: its units are taken back",
+    (PurchaseAction.DISPUTE, PurchaseActionStatus.NOOP): "A dispute was won: its units are free again",
 }
 
 
@@ -60,8 +88,9 @@ def timeline(
     refusals: Sequence[Decision],
 ) -> list[Item]:
     """The latest of everything, in one order."""
+    told = {row.pk for row in adjustments}
     items = [
-        *(_of_event(event) for event in events),
+        *(_of_event(event) for event in events if _adjustment_of(event) not in told),
         *(_of_plan(line) for line in plans if line.event is None and _has_begun(line)),
         *(_of_purchase(row) for row in purchases),
         *(_of_adjustment(row) for row in adjustments),
@@ -73,9 +102,10 @@ def timeline(
 def _of_event(event: BillingEvent) -> Item:
     icons = {EventType.OPERATOR: "support_agent", EventType.WEBHOOK: "webhook"}
     failed = f"; {event.status}" if event.status in (EventStatus.FAILED, EventStatus.IGNORED) else ""
+    said = f"Told of {event.event_name}" if event.event_type == EventType.WEBHOOK else event.event_name
     return Item(
         at=event.occurred_at,
-        what=f"{WORDS.get(event.event_name, event.event_name)}{failed}",
+        what=f"{WORDS.get(event.event_name, said)}{failed}",
         detail=_details(event),
         who=event.actor or event.provider or event.event_type,
         why=event.reason,
@@ -83,6 +113,13 @@ def _of_event(event: BillingEvent) -> Item:
         table="billingevent",
         key=event.pk,
     )
+
+
+def _adjustment_of(event: BillingEvent) -> int | None:
+    """The adjustment an operator's deed made, which tells of itself."""
+    said = event.payload_json if isinstance(event.payload_json, dict) else {}
+    found = said.get("adjustment")
+    return found if isinstance(found, int) else None
 
 
 def _details(event: BillingEvent) -> str:
@@ -99,6 +136,13 @@ def _details(event: BillingEvent) -> str:
         found.append(f"{said.get('amount')} of use {said['consumption']}")
     elif "grant" in said:
         found.append(f"grant {said['grant']}")
+    elif "purchase" in said:
+        found.append(f"purchase {said['purchase']}")
+        found += [f"product {said['product']}"] if "product" in said else []
+    elif "event" in said:
+        found.append(f"event {said['event']}")
+    elif "subscriptionId" in said:
+        found.append(f"subscription {said['subscriptionId']}")
     elif "rows" in said:
         found.append(f"{said['rows']} balances")
     return " ".join(found)
@@ -128,7 +172,9 @@ def _of_purchase(row: Purchase) -> Item:
     number = f"{row.quantity} × " if row.quantity > 1 else ""
     return Item(
         at=row.purchased_at,
-        what="A purchase was paid",
+        what="An invoice of the plan was paid"
+        if row.purchase_kind == PurchaseKind.SUBSCRIPTION_INVOICE
+        else "A purchase was paid",
         detail=f"{number}{bought}, {money(row.amount_minor, row.currency)}",
         who=row.provider,
         why="",
@@ -141,14 +187,22 @@ def _of_purchase(row: Purchase) -> Item:
 def _of_adjustment(row: PurchaseAdjustment) -> Item:
     return Item(
         at=row.created_at,
-        what=f"A purchase: {row.action}, {row.status}",
-        detail=f"purchase {row.purchase_id}, {money(row.amount_minor, row.currency)}",
-        who=row.requested_by or "provider",
+        what=TRIED.get((PurchaseAction(row.action), PurchaseActionStatus(row.status)), f"{row.action}, {row.status}"),
+        detail=f"{_amount_of(row)}purchase {row.purchase_id}",
+        who=row.requested_by or "the provider",
         why=row.reason,
         icon="currency_exchange",
         table="purchaseadjustment",
         key=row.pk,
     )
+
+
+def _amount_of(row: PurchaseAdjustment) -> str:
+    """Corrections keep their sign; what goes back is told by its words, and a void moves no money."""
+    if row.action == PurchaseAction.VOID:
+        return ""
+    is_correction = row.action == PurchaseAction.CORRECTION
+    return f"{money(row.amount_minor if is_correction else abs(row.amount_minor), row.currency)} of "
 
 
 def _of_refusals(refusals: Sequence[Decision]) -> Iterator[Item]:

@@ -106,7 +106,7 @@ class BillableEntityAdmin(deeds.Permitted, Lookup):
 
 def _left_out(shown: CustomerPage) -> set[str]:
     """Buttons that need something to be chosen first, or to be there."""
-    return {"Explain"} if shown.upcoming is not None else {"Explain", "Cancel plan change"}
+    return {"Explain"} if shown.standing.is_asked_for else {"Explain", "Cancel plan change"}
 
 
 @admin.register(PlanAssignment)

@@ -106,6 +106,7 @@ def _bought(world: World) -> Places:
 def _paid(world: World) -> Places:
     """The workspace on a plan, with another to come, as a subscription of a provider, that paid an invoice."""
     PlanFactory(code="known")
+    PlanFactory(code="sold", checkout_provider="mock", checkout_provider_price_id="price_1")
     current = insert(
         PlanAssignment, billable_entity=world.entity, source="provider", status="current", plan=PlanFactory()
     )
@@ -133,7 +134,16 @@ COMMERCE = (
     ("POST", "purchases/<int:purchase_id>/corrections", STAFF, {"amountMinor": -100, **BECAUSE}),
     ("POST", "purchases/<int:purchase_id>/refund", STAFF_WITHOUT_PROVIDER, {"amountMinor": 100, **BECAUSE}),
     ("POST", "purchases/<int:purchase_id>/void", STAFF, BECAUSE),
+    ("POST", "plan-assignments/<int:assignment_id>/cancel", STAFF, BECAUSE),
     ("GET", "subscriptions", STAFF, None),
+    (
+        "POST",
+        "subscriptions/<str:subscription_id>/change-plan",
+        "401 403 403 403 403 501 401",
+        {"planCode": "sold", **BECAUSE},
+    ),
+    ("POST", "subscriptions/<str:subscription_id>/cancel", STAFF, BECAUSE),
+    ("POST", "subscriptions/<str:subscription_id>/cancel-at-period-end", STAFF, BECAUSE),
 )
 CONSOLE = (
     ("GET", "entitlement-definitions", STAFF, None),

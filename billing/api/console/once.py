@@ -18,6 +18,7 @@ from billing.api.keyed import keyed_command_of
 from billing.entitlements.deeds import once
 from billing.entitlements.manual import ByHand
 from billing.models import BillableEntity
+from billing.payments.idempotency import Answer
 from mozaiks.kit.commands import HEADERS, mark_replay
 from mozaiks.kit.fields import TextField
 
@@ -35,6 +36,12 @@ DEED_FAILURES = LIST_FAILURES | {
     409: OpenApiResponse(
         OpenApiTypes.OBJECT, "The key came with other content, or the state of things contradicts it."
     ),
+}
+
+
+PROVIDER_FAILURES = DEED_FAILURES | {
+    501: OpenApiResponse(OpenApiTypes.OBJECT, "The provider, or what speaks to it here, cannot do this."),
+    502: OpenApiResponse(OpenApiTypes.OBJECT, "The provider refused, or did not answer: the same key again tells."),
 }
 
 
@@ -81,4 +88,11 @@ def answer_once(
     )
     response = Response(deed.answer, status=status.HTTP_201_CREATED if made else status.HTTP_200_OK)
     mark_replay(response, replayed=deed.replayed)
+    return response
+
+
+def replied(answer: Answer) -> Response:
+    """What was answered, now or before."""
+    response = Response(answer.body, status=answer.status_code)
+    mark_replay(response, replayed=answer.replayed)
     return response

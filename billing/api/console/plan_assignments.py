@@ -19,14 +19,26 @@ from rest_framework.response import Response
 from billing.api.console.doors import LIST_FAILURES, PAGES, ConsoleView, page_of
 from billing.api.console.entries import ConsoleAssignment, ConsoleAssignmentPage, present_assignment
 from billing.api.console.filters import BY_ENTITY, among, any_text, entity_of, text_of, word_of
-from billing.api.console.once import DEED_FAILURES, KEY, Reasoned, answer_once, by_of, said_in
+from billing.api.console.once import (
+    DEED_FAILURES,
+    KEY,
+    PROVIDER_FAILURES,
+    Reasoned,
+    answer_once,
+    by_of,
+    replied,
+    said_in,
+)
+from billing.api.keyed import keyed_command_of
 from billing.entitlements.manual import ByHand
 from billing.errors import PlanAssignmentNotFound
 from billing.models import BillableEntity, Plan, PlanAssignment
 from billing.models.assignments import AssignmentSource, AssignmentStatus, SubscriptionStatus
 from billing.models.fields import CODE_LENGTH
+from billing.payments import steering
+from billing.payments.steering import Order
 from billing.subscriptions.assignments import assign
-from billing.subscriptions.scheduling import schedule
+from billing.subscriptions.scheduling import cancel_scheduled, schedule
 from mozaiks.kit.clock import now
 from mozaiks.kit.errors import Conflict, Invalid, NotFound
 from mozaiks.kit.fields import TextField, WholeNumberField
@@ -76,6 +88,12 @@ class AssignmentChanges(Reasoned):
         choices=[SubscriptionStatus.ACTIVE.value, SubscriptionStatus.PAST_DUE.value],
         required=False,
     )
+
+
+class AssignmentEnd(Reasoned):
+    """When it ends; an upcoming one is dropped whatever is said."""
+
+    when = serializers.ChoiceField(choices=[word.value for word in When], default=When.PERIOD_END.value)
 
 
 def whole(rows: QuerySet[PlanAssignment]) -> QuerySet[PlanAssignment]:
@@ -175,6 +193,43 @@ def on_the_wire() -> Iterator[None]:
     except Invalid as refused:
         errors = {WIRE_NAMES.get(name, name): rules for name, rules in refused.field_errors.items()}
         raise Invalid(refused.message, code=refused.code, details=refused.details, field_errors=errors) from None
+
+
+@extend_schema_view(
+    post=extend_schema(
+        operation_id="cancel_plan_assignment",
+        tags=TAGS,
+        summary="End a current assignment, or drop an upcoming one",
+        description="A current one ends with its period, or `now`; then the default plan follows. Where a payment provider"
+        " keeps the subscription it is told, and its report moves the plan: what is paid for lasts.",
+        parameters=[KEY],
+        request=AssignmentEnd,
+        responses={200: ConsoleAssignment, **PROVIDER_FAILURES},
+    )
+)
+class PlanAssignmentCancelView(ConsoleView):
+    """The end of one."""
+
+    permissions = {"POST": SET_PLAN}
+
+    def post(self, request: Request, assignment_id: int) -> Response:
+        at, said = now(), said_in(request, AssignmentEnd)
+        entity, by = entity_with(assignment_id), by_of(request, said)
+        row = PlanAssignment.objects.get(pk=assignment_id)
+        if row.status == AssignmentStatus.UPCOMING or (
+            row.status == AssignmentStatus.CANCELED and not row.projected_at
+        ):
+            return answer_once(request, entity, "plan.unschedule", lambda: _drop(row, by=by, at=at), now=at)
+        order = Order(by=by, command=keyed_command_of(request), told=lambda: _told(row))
+        at_period_end = said["when"] == When.PERIOD_END
+        return replied(steering.cancel(entity, order, at_period_end=at_period_end, now=at))
+
+
+def _drop(row: PlanAssignment, *, by: ByHand, at: datetime) -> dict[str, Any]:
+    """:raises Conflict: it was dropped, or has begun meanwhile."""
+    _still(row.pk)
+    cancel_scheduled(row.billable_entity, now=at, actor=by.actor, reason=by.reason)
+    return _told(row)
 
 
 def entity_with(assignment_id: int) -> BillableEntity:

@@ -8,8 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -23,7 +22,7 @@ from billing.api.console.entries import (
     present_purchase,
 )
 from billing.api.console.filters import BY_ENTITY, YesOrNo, among, any_text, entity_of, text_of, word_of
-from billing.api.console.once import DEED_FAILURES, KEY, Reasoned, by_of, said_in
+from billing.api.console.once import DEED_FAILURES, KEY, PROVIDER_FAILURES, Reasoned, by_of, said_in
 from billing.api.keyed import keyed_command_of
 from billing.entitlements.manual import ByHand
 from billing.errors import PurchaseNotFound
@@ -45,10 +44,6 @@ FLAGGED = OpenApiParameter(
 
 
 MOST_MINOR = 2**63 - 1
-ADJUST_FAILURES = DEED_FAILURES | {
-    501: OpenApiResponse(OpenApiTypes.OBJECT, "The provider, or what speaks to it here, cannot do this."),
-    502: OpenApiResponse(OpenApiTypes.OBJECT, "The provider refused, or did not answer: the same key again tells."),
-}
 
 
 class RefundBody(Reasoned):
@@ -134,7 +129,7 @@ class AdjustmentView(ConsoleView):
         " not decided yet has the status `recorded`. Every attempt leaves an adjustment, also one that is refused.",
         parameters=[KEY],
         request=RefundBody,
-        responses={200: AdjustedAnswer, **ADJUST_FAILURES},
+        responses={200: AdjustedAnswer, **PROVIDER_FAILURES},
     )
 )
 class RefundView(AdjustmentView):
