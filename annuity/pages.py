@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from uuid import uuid4
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -21,7 +20,7 @@ from annuity.limits import CALCULATIONS_MONTHLY
 from billing import limits
 from mozaiks.kit.clock import now
 from mozaiks.kit.errors import Failure, Invalid
-from mozaiks.kit.pages import command_of_form, page, part_of, shown
+from mozaiks.kit.pages import command_of_form, new_key, page, part_of, shown
 from mozaiks.workspaces import access, pages, roles
 from mozaiks.workspaces.models import Workspace
 
@@ -112,7 +111,7 @@ def _shown(request: HttpRequest, workspace: Workspace, at: datetime, *, refused:
         ],
         "typed": request.POST,
         "refusal": _sentence(refused, errors),
-        "key": uuid4().hex,
+        "key": new_key(),
     }
     return shown(request, TEMPLATE, {**context, **pages.shell(workspace)}, refused=refused)
 

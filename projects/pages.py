@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -14,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 from billing import limits
 from mozaiks.kit.clock import now
 from mozaiks.kit.errors import Failure, Invalid
-from mozaiks.kit.pages import command_of_form, page, part_of, shown
+from mozaiks.kit.pages import command_of_form, new_key, page, part_of, shown
 from mozaiks.workspaces import access, pages, roles
 from mozaiks.workspaces.models import Workspace
 from projects import services
@@ -52,7 +51,7 @@ def _shown(request: HttpRequest, workspace: Workspace, at: datetime, *, refused:
         "words": limits.in_words(limits.entity_for_workspace(workspace.pk), PROJECTS_MAX, now=at),
         "listed": services.listed(workspace.pk, page=_number_of_page(request), page_size=PAGE_SIZE),
         "may_write": roles.PROJECTS_WRITE in access.permissions_of(request.user, workspace),
-        "key": uuid4().hex,
+        "key": new_key(),
         "name": request.POST.get("name", ""),
         "refusal": refused.message if refused is not None else "",
     }

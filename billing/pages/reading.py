@@ -15,6 +15,7 @@ from billing.models import BillableEntity, Product, Purchase
 from billing.models.assignments import SubscriptionStatus
 from billing.models.catalog import ProductKind
 from billing.pages.charts import Chart, chart_of
+from billing.subscriptions.changes import Mode, Preview
 from billing.subscriptions.state import EntitlementView, PlanState, PlanView, PriceView, read_plan_state
 from billing.usage.month import month_of_use
 from mozaiks.kit.money import money
@@ -39,6 +40,17 @@ class Choice:
     price: str
     grants: tuple[str, ...]
     deed: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """What going to another plan would come to, in words. ``limits`` move: name, before, after, and how far over it would be."""
+
+    code: str
+    name: str
+    sentence: str
+    deed: str
+    limits: tuple[tuple[str, str, str, int], ...]
 
 
 class BillingPage:
@@ -140,6 +152,43 @@ def price_words(price: PriceView) -> str:
         return amount
     every = f"a {price.interval}" if price.interval_count == 1 else f"every {price.interval_count} {price.interval}s"
     return f"{amount} {every}"
+
+
+def deciding(preview: Preview) -> Change:
+    """A preview in words."""
+    decision = preview.decision
+    plan, at = decision.plan, decision.effective_at
+    interval = plan.checkout_interval
+    price = PriceView(
+        amount_minor=plan.checkout_unit_amount_minor,
+        currency=plan.checkout_currency,
+        interval=interval,
+        interval_count=plan.checkout_interval_count,
+    )
+    sentences = {
+        Mode.CHECKOUT_REQUIRED: (
+            f"{price_words(price)}. It begins when the payment is confirmed.",
+            "Continue to payment",
+        ),
+        Mode.SCHEDULED: (f"{price_words(price)}, from {spoken(at) if at else 'the end of the period'} on.", "Change"),
+        Mode.UNCHANGED: ("This is your plan.", "Keep it"),
+        Mode.APPLIED: (f"{price_words(price)}. It begins at once.", "Change now"),
+    }
+    sentence, deed = sentences[decision.mode]
+    moved = tuple(
+        (
+            each.after.name,
+            _units(each.before.granted_amount),
+            _units(each.after.granted_amount),
+            max(0, -(each.after.effective_amount or 0)),
+        )
+        for each in preview.changes
+    )
+    return Change(code=plan.code, name=plan.name, sentence=sentence, deed=deed, limits=moved)
+
+
+def _units(amount: int | None) -> str:
+    return "unlimited" if amount is None else f"{amount:,}"
 
 
 def _grants(plan: PlanView) -> list[str]:

@@ -68,7 +68,7 @@ def cost(sold: Unlock | Product | Purchase) -> str:
 @register.filter
 def purchase_status(purchase: Purchase) -> str:
     """Where a purchase stands, in a word."""
-    return PURCHASE_WORDS.get(purchase.status, purchase.status)
+    return PURCHASE_WORDS.get(purchase.status) or str(purchase.status)
 
 
 @register.filter

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from hashlib import sha256
 from typing import Any, Concatenate, ParamSpec, cast
+from uuid import uuid4
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -63,6 +64,11 @@ def shown(
 def part_of(request: HttpRequest, parts: dict[str, str]) -> str | None:
     """The template of the part that is asked for (``?part=``), None for the whole page or a part it does not have."""
     return parts.get(request.GET.get(PART, ""))
+
+
+def new_key() -> str:
+    """A key for one form, in its field ``key``."""
+    return uuid4().hex
 
 
 def command_of_form(request: HttpRequest, *, told: dict[str, Any]) -> Command:

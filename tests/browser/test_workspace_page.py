@@ -62,7 +62,7 @@ def test_pages_are_accessible_by_day_and_night_and_fit(people: Visitor, width: i
         page.evaluate("document.querySelectorAll('details').forEach((closed) => { closed.open = true; })")
 
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme)
             found = Axe().run(page)
             assert found.violations_count == 0, f"{path}, {scheme}: {found.generate_report()}"
         fits(page, width)
