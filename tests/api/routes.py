@@ -105,7 +105,7 @@ def _bought(world: World) -> Places:
 
 def _paid(world: World) -> Places:
     """The workspace on a plan, with another to come, as a subscription of a provider, that paid an invoice."""
-    PlanFactory(code="known")
+    _offers(world)
     PlanFactory(code="sold", checkout_provider="mock", checkout_provider_price_id="price_1")
     current = insert(
         PlanAssignment, billable_entity=world.entity, source="provider", status="current", plan=PlanFactory()
