@@ -20,7 +20,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.http.request import split_domain_port, validate_host
 
 from mozaiks.kit.errors import Unauthenticated
-from mozaiks.workspaces import tokens
+from mozaiks.workspaces import gate, tokens
 from mozaiks.workspaces.models import ApiToken, Membership, User
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -138,13 +138,17 @@ def _sessions() -> type[SessionBase]:
     return found
 
 
-def seat_of(visitor: Visitor, slug: str) -> Seat | None:
-    """The visitor's place in the workspace ``slug``; None whether it is somebody else's or none at all."""
+def seat_of(visitor: Visitor, slug: str, *, now: datetime) -> Seat | None:
+    """
+    The visitor's place in the workspace ``slug``; None whether it is somebody else's or none at all.
+
+    Where the gate of the workspace is shut, only what asks for no more than a membership is left, and what manages billing.
+    """
     memberships = Membership.objects.filter(user_id=visitor.user_id, user__is_active=True, workspace__slug=slug)
-    membership = memberships.first()
+    membership = gate.asked_along(memberships.select_related("workspace"), now=now).first()
     if membership is None:
         return None
-    return Seat(workspace_id=membership.workspace_id, permissions=membership.permissions)
+    return Seat(workspace_id=membership.workspace_id, permissions=gate.behind(membership, now=now))
 
 
 def standing_of(visitors: Sequence[Visitor], workspace_ids: Iterable[int], *, now: datetime) -> Standing:

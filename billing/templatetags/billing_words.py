@@ -56,13 +56,9 @@ def cost(sold: Unlock | Product | Purchase) -> str:
         return money(sold.amount_minor, sold.currency)
     if isinstance(sold, Product):
         return money(sold.unit_amount_minor, sold.currency)
-    return (
-        "no price"
-        if sold.price_minor is None
-        else "free"
-        if not sold.price_minor
-        else money(sold.price_minor, sold.currency)
-    )
+    if sold.price_minor is None:
+        return "no price"
+    return money(sold.price_minor, sold.currency) if sold.price_minor else "free"
 
 
 @register.filter

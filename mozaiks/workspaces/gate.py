@@ -13,8 +13,9 @@ from typing import Protocol
 
 from django.db.models.expressions import Combinable
 
+from mozaiks.kit.errors import Failure
 from mozaiks.workspaces.models import Membership, MembershipQuerySet, Workspace
-from mozaiks.workspaces.roles import READ
+from mozaiks.workspaces.roles import READ, USE, WORKSPACE_READ
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +63,19 @@ def pass_through(membership: Membership, permission: str, *, now: datetime) -> N
     for number, guard in enumerate(_guards):
         if not getattr(membership, _column(number)):
             guard.look(Entry(workspace=membership.workspace, permission=permission, now=now))
+
+
+def behind(membership: Membership, *, now: datetime) -> frozenset[str]:
+    """
+    What is left of a member's permissions to look where nothing is done but looking: where the gate is shut, none of them.
+
+    ``membership`` as in ``pass_through``.
+    """
+    try:
+        pass_through(membership, WORKSPACE_READ, now=now)
+    except Failure:
+        return membership.permissions - USE
+    return membership.permissions
 
 
 def _column(number: int) -> str:

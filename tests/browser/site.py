@@ -19,6 +19,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.error import URLError
 
+import pytest
+from django.apps import apps
+
+#: Stories in which something has to be done that is limited.
+needs_guests = pytest.mark.skipif(
+    not (apps.is_installed("projects") and apps.is_installed("annuity")), reason="the guests have left"
+)
+
 ROOT = Path(__file__).resolve().parents[2]
 TEAMS = 24
 PATIENCE_SECONDS = 90

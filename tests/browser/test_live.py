@@ -7,11 +7,11 @@ import re
 import pytest
 from playwright.sync_api import Page, Request, WebSocketRoute, expect
 
-from tests.browser.site import Site
+from tests.browser.site import Site, needs_guests
 from tests.browser.test_workspace_page import create, heard, limit
 from tests.browser.visitor import Visitor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, needs_guests]
 
 SOCKET = re.compile(r"/ws/realtime")
 #: Milliseconds until an event would have arrived, had one been sent.

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.site import Site
+from tests.browser.site import Site, needs_guests
 from tests.browser.visitor import Visitor
 
 pytestmark = pytest.mark.browser
@@ -64,6 +64,7 @@ def test_what_a_change_can_have_made_untrue_and_how_often_is_looked_without_one(
     assert run(page, script, list(untrue)) == [30, list(untrue.values())]
 
 
+@needs_guests
 def test_limits_are_read_once_until_something_changes(page: Page) -> None:
     script = """
       const [first, second] = await Promise.all([billing.limitations(), billing.limitations()]);
@@ -82,6 +83,7 @@ def test_limits_are_read_once_until_something_changes(page: Page) -> None:
     assert (found["same"], found["kept"], found["before"], found["after"]) == (True, True, 1, 2)
 
 
+@needs_guests
 def test_a_mutation_is_sent_with_key_and_client_and_read_again_at_once(page: Page) -> None:
     script = f"""
       {CREATE}
@@ -98,6 +100,7 @@ def test_a_mutation_is_sent_with_key_and_client_and_read_again_at_once(page: Pag
     assert run(page, script) == {"name": "Apollo", "used": [0, 1]}
 
 
+@needs_guests
 def test_a_refusal_brings_the_sentence_and_what_would_help(page: Page, people: Visitor) -> None:
     people.expects("status of 409")
     script = f"""

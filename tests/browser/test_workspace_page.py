@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.apps import apps
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.site import Site
+from tests.browser.site import Site, needs_guests
 from tests.browser.visitor import Visitor
 
 pytestmark = pytest.mark.browser
 
-PLACES = ("billing", "projects", "annuity")
+PLACES = ("billing", *(name for name in ("projects", "annuity") if apps.is_installed(name)))
 CONFLICT = "status of 409"
 
 
@@ -34,6 +35,7 @@ def test_a_member_finds_their_workspaces_and_their_pages(people: Visitor) -> Non
     expect(page.locator("[data-plan]")).to_have_text("Pro")
 
 
+@needs_guests
 def test_everything_works_without_scripts(people: Visitor, site: Site) -> None:
     people.expects(CONFLICT)
     team = site.team()
@@ -68,6 +70,7 @@ def test_pages_are_accessible_by_day_and_night_and_fit(people: Visitor, width: i
         fits(page, width)
 
 
+@needs_guests
 def test_a_limit_that_is_full_is_accessible_too(people: Visitor, site: Site) -> None:
     people.expects(CONFLICT)
     team = site.team()
@@ -83,6 +86,7 @@ def test_a_limit_that_is_full_is_accessible_too(people: Visitor, site: Site) -> 
     assert Axe().run(page).violations_count == 0
 
 
+@needs_guests
 def test_a_keyboard_is_enough(people: Visitor, site: Site) -> None:
     page = people.come_in("alice", f"/w/{site.team()}/projects")
     heard(page)
@@ -99,6 +103,7 @@ def test_a_keyboard_is_enough(people: Visitor, site: Site) -> None:
     expect(page.get_by_role("button", name="Bring back By keyboard")).to_be_visible()
 
 
+@needs_guests
 def test_who_is_typing_is_not_disturbed_and_who_listens_hears_of_a_new_state(people: Visitor, site: Site) -> None:
     team = site.team()
     alice, bob = (people.come_in(name, f"/w/{team}/projects") for name in ("alice", "bob"))

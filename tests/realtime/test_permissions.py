@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
 from django.test import Client as Browser
+from pytest_django import Settings
 
+from billing.entitlements.core import WORKSPACE_ACCESS
+from billing.models import Definition
 from mozaiks.kit import clock
 from mozaiks.workspaces import members, tokens
 from mozaiks.workspaces.models import Membership, User
-from mozaiks.workspaces.roles import Role
+from mozaiks.workspaces.roles import WORKSPACE_READ, Role
 from realtime import admission, hub
+from realtime.topics import TOPICS, Surface, Topic
+from tests.factories import BillableEntityFactory, GrantFactory
 from tests.realtime.conftest import Town
 from tests.realtime.talking import LIMITS, Client, aside, connected, limits_changed, publish, token_of
 
@@ -46,6 +52,32 @@ async def test_every_member_hears_limits_in_the_app_and_managers_on_admin_pages(
     assert (await bob.subscribe(town.acme, surface="app"))["type"] == "subscribed"
     assert (await bob.subscribe(town.acme, surface="admin"))["code"] == "forbidden"
     assert (await alice.subscribe(town.acme, surface="admin"))["type"] == "subscribed"
+
+
+@pytest.mark.parametrize(("setting", "heard"), [("read-only", "subscribed"), ("lock", "error")])
+async def test_a_workspace_whose_access_has_run_out_is_heard_like_it_is_looked_at(
+    town: Town, settings: Settings, monkeypatch: pytest.MonkeyPatch, setting: str, heard: str
+) -> None:
+    """Its limits can always be heard: that is how the page of billing learns that it is open again."""
+    settings.BILLING_EXPIRED_WORKSPACE = setting
+    hearers = dict.fromkeys(Surface, WORKSPACE_READ)
+    monkeypatch.setitem(TOPICS, "visits", Topic(name="visits", event_types=("visit.made",), hearers=hearers))
+
+    def expire() -> None:
+        access, began = Definition.objects.get(code=WORKSPACE_ACCESS), clock.now() - timedelta(days=9)
+        entity = BillableEntityFactory(workspace=town.acme)
+        ends = began + timedelta(days=1)
+        GrantFactory(
+            subject=entity, definition=access, amount=1, effective_at=began, recorded_at=began, expires_at=ends
+        )
+
+    await aside(expire)
+    client = await connected(cookie=town.of_bob)
+
+    visits = await client.say(type="subscribe", requestId="r1", workspaceSlug="acme", surface="app", topics=["visits"])
+    limits = await client.subscribe(town.acme)
+
+    assert (visits["type"], limits["type"]) == (heard, "subscribed")
 
 
 async def test_an_operator_is_nobody_in_a_workspace(town: Town) -> None:
@@ -149,8 +181,8 @@ async def test_a_membership_that_ends_while_it_is_asked_for_lets_nobody_listen(
         look_again(house, message)
         noticed.set()
 
-    def seat_of(visitor: admission.Visitor, slug: str) -> admission.Seat | None:
-        seat = real(visitor, slug)
+    def seat_of(visitor: admission.Visitor, slug: str, *, now: datetime) -> admission.Seat | None:
+        seat = real(visitor, slug, now=now)
         if not asked:
             members.remove_member(town.acme, town.bob)
             asyncio.run_coroutine_threadsafe(noticed.wait(), loop).result(10)

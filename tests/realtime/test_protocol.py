@@ -197,7 +197,7 @@ async def test_what_fails_inside_is_an_internal_error_and_not_the_end(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = await at_home(town)
-    monkeypatch.setattr("realtime.admission.seat_of", lambda *_: 1 / 0)
+    monkeypatch.setattr("realtime.admission.seat_of", lambda *_, **__: 1 / 0)
 
     answer = await client.subscribe(town.acme)
 
