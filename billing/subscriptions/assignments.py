@@ -88,14 +88,14 @@ def _assign(entity: BillableEntity, plan_id: int, terms: Terms, *, now: datetime
     require_assignable(plan, current)
     _require_period(terms, now=now)
     stretch = _stretch(plan, terms, current, now=now)
-    if current is not None and _already_says(current, stretch):
+    if current is not None and _already_says(current, terms, stretch):
         return _note_terms(rows, current, terms, now=now)
     then = _then(rows, stretch)
     assignment = enter(rows, stretch, then=then, at=now, now=now, columns=terms.said())
     if assignment is None:
         raise ValueError("nobody is put on nothing")
     note(PLAN_ASSIGNED, assignment, terms, now=now, replaces=current)
-    go(rows, then, now=now)  # a period that is over already has been followed by others
+    go(rows, then, now=now, balances_at=now)  # a period that is over already has been followed by others
     return rows.current or assignment
 
 
@@ -135,10 +135,10 @@ def _then(rows: Rows, stretch: Stretch) -> Stretch | None:
     return following(stretch)
 
 
-def _already_says(current: PlanAssignment, stretch: Stretch) -> bool:
-    """Whether the entity is on this plan for this period already."""
-    said = (current.plan_id, current.period_start_at, current.period_end_at)
-    return said == (stretch.plan.pk, stretch.start, stretch.end)
+def _already_says(current: PlanAssignment, terms: Terms, stretch: Stretch) -> bool:
+    """Whether the entity is on this plan for this period already; a start that is not given is the one there is."""
+    starts_alike = terms.period_start_at in (None, current.period_start_at)
+    return starts_alike and (current.plan_id, current.period_end_at) == (stretch.plan.pk, stretch.end)
 
 
 def _require_period(terms: Terms, *, now: datetime) -> None:

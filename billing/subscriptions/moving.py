@@ -65,11 +65,14 @@ def catch_up(rows: Rows, *, now: datetime) -> None:
 
 
 @requires_transaction
-def go(rows: Rows, stretch: Stretch | None, *, now: datetime) -> None:
-    """Enter ``stretch`` and all that follow it by themselves until ``now``, each as of its start."""
+def go(rows: Rows, stretch: Stretch | None, *, now: datetime, balances_at: datetime | None = None) -> None:
+    """
+    Enter ``stretch`` and all that follow it by themselves until ``now``, each as of its start; ``balances_at`` says that balances
+    have seen that later instant already.
+    """
     while stretch is not None and stretch.start <= now:
         then, before = following(stretch), rows.current
-        row = enter(rows, stretch, then=then, at=stretch.start, now=now)
+        row = enter(rows, stretch, then=then, at=stretch.start, now=now, balances_at=balances_at)
         name = PLAN_ENDED if stretch.is_nothing else PLAN_RENEWED if _renews(before, stretch) else PLAN_PROMOTED
         terms = Terms(source=stretch.source, subscription_status=stretch.status)
         if row is not None:
@@ -87,6 +90,7 @@ def enter(
     now: datetime,
     columns: Mapping[str, Any] | None = None,
     detail: Mapping[str, Any] | None = None,
+    balances_at: datetime | None = None,
 ) -> PlanAssignment | None:
     """
     Make ``stretch`` what is current: what was before ends at ``at``, and its grants with it; ``then`` is what comes next.
@@ -109,13 +113,17 @@ def enter(
     rows.current = None if stretch.is_nothing else row
     replaced = [] if before is None else [before.pk]
     if rows.current is None:
-        end_plan_state(rows.entity_id, replaces=replaced, unscheduled=sorted(touched), now=at)
+        end_plan_state(rows.entity_id, replaces=replaced, unscheduled=sorted(touched), now=balances_at or at)
         return row
     _write_detail(before, rows.current, stretch, detail)
     if then is not None and then.start > now:
         touched |= expect(rows, then, now=now)
     grant_entitlements_for_plan_state(
-        rows.current, now=at, replaces=replaced, unscheduled=sorted(touched), renews=_renews(before, stretch)
+        rows.current,
+        now=balances_at or at,
+        replaces=replaced,
+        unscheduled=sorted(touched),
+        renews=_renews(before, stretch),
     )
     return row
 

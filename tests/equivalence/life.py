@@ -74,7 +74,7 @@ class Life:
     offers: list[Offer] = field(default_factory=list)
     subscribed: Subscribed | None = None
     upcoming: Upcoming | None = None
-    unnumbered: Upcoming | None = None
+    unnumbered: list[Upcoming] = field(default_factory=list)
     anchor_at: datetime | None = None
     earliest: datetime = BIRTH - DAY
     keyed: list[Keyed] = field(default_factory=list)

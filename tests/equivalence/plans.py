@@ -49,6 +49,15 @@ class Offer:
     plan: Plan
     promises: list[Promise]
 
+    @property
+    def has_periods(self) -> bool:
+        """Who grants by the period has periods, of a month where no price says another length, and renews by itself."""
+        return any(promise.template.duration_policy == DurationPolicy.PERIOD_WINDOW for promise in self.promises)
+
+    @property
+    def codes(self) -> set[str]:
+        return {promise.code for promise in self.promises}
+
 
 @dataclass(kw_only=True)
 class Subscribed:
@@ -57,6 +66,7 @@ class Subscribed:
     offer: Offer
     start: datetime
     end: datetime | None
+    anchor: datetime | None
     grants: list[tuple[str, int]] = field(default_factory=list)
     given: list[tuple[str, int]] = field(default_factory=list)
     fixed: set[int] = field(default_factory=set)
@@ -65,20 +75,19 @@ class Subscribed:
         self.grants = [(code, numbers.get(grant_id, grant_id)) for code, grant_id in self.grants]
         self.given = [(code, numbers.get(grant_id, grant_id)) for code, grant_id in self.given]
 
-    def says(self, offer: Offer, *, start: datetime | None, end: datetime | None) -> bool:
-        """Whether the subject is on this plan for this period already."""
-        if offer is not self.offer:
-            return False
-        return (start is None and end is None) or (start in (None, self.start) and end == self.end)
-
 
 @dataclass(kw_only=True)
 class Upcoming:
-    """A scheduled change. Once it has begun its grants have numbers of ours until the engine has written them."""
+    """
+    What comes next: a change somebody scheduled, or the next period of the plan. Once it has begun its grants have numbers of
+    ours until the engine has written them.
+    """
 
-    assignment_id: int
     offer: Offer
     start: datetime
+    end: datetime | None
+    anchor: datetime | None
+    renews: bool = False
     numbers: dict[int, int] = field(default_factory=dict)
 
 

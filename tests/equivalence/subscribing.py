@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
+from billing.engine.periods import anchor_of, next_boundary
 from billing.engine.types import EntitlementType, Rule, WindowAnchor, WindowInterval
 from billing.models import PlanAssignment
 from billing.models.assignments import AssignmentSource, AssignmentStatus
@@ -40,18 +40,50 @@ def subscribe(life: Life, offer: Offer, *, now: datetime, start: datetime | None
         life.entity, offer.plan, source=AssignmentSource.MANUAL, now=now, period_start_at=start, period_end_at=end
     )
     learn(life)
-    before = life.subscribed
-    if before is not None and before.says(offer, start=start, end=end):
+    before, begins = life.subscribed, start or now
+    is_same = before is not None and before.offer is offer
+    ends, anchor = _period(life, offer, begins, end, within=start is None)
+    if is_same and before is not None and (end is None or ends == before.end) and start is None:
         return
-    dropped: set[str] = set()
-    if life.upcoming is not None and (before is None or before.offer is not offer):
-        dropped = _touched(life, life.upcoming)
-        life.upcoming = None
+    if is_same and before is not None and (begins, ends) == (before.start, before.end):
+        return
+    also: set[str] = set()
+    waiting, then = life.upcoming, _renewal(offer, ends, anchor)
+    if waiting is not None and is_same and not waiting.renews:
+        then = waiting  # what somebody scheduled outlives another period of the same plan
+    if then != waiting:
+        also |= _touched(life, waiting) if waiting is not None else set()
+        also |= then.offer.codes if then is not None and then.start > now else set()
     if life.anchor_at is None:
-        _anchor(life, start or now)
-    given = grants_of(assignment.pk)
-    begin(life, offer, start=start or now, end=end, numbers=given, now=now, also=dropped)
+        _anchor(life, begins)
+    given = grants_of(_row_of(life, offer, begins) or assignment.pk)
+    begin(life, offer, start=begins, end=ends, anchor=anchor, numbers=given, now=now, also=also)
+    life.upcoming = then
     assert not given, f"the plan gave more: {given}"
+    while (due := life.upcoming) is not None and due.start <= now:  # what is over already was followed at once
+        due.numbers = grants_of(_row_of(life, due.offer, due.start) or 0)
+        _begin_due(life, due, now=now)
+
+
+def _period(
+    life: Life, offer: Offer, begins: datetime, end: datetime | None, *, within: bool
+) -> tuple[datetime | None, datetime | None]:
+    """The end of the period and where the next ones count from. Another plan within a period keeps its boundaries."""
+    if end is not None:
+        return end, anchor_of(WindowInterval.MONTH, 1, begins, end)
+    if not offer.has_periods:
+        return None, None
+    before = life.subscribed
+    known = before.anchor if before is not None and before.end is not None and within else None
+    anchor = known or begins
+    return next_boundary(WindowInterval.MONTH, 1, anchor, begins), anchor
+
+
+def _renewal(offer: Offer, end: datetime | None, anchor: datetime | None) -> Upcoming | None:
+    if end is None or anchor is None or not offer.has_periods:
+        return None
+    following = next_boundary(WindowInterval.MONTH, 1, anchor, end)
+    return Upcoming(offer=offer, start=end, end=following, anchor=anchor, renews=True)
 
 
 def begin(
@@ -60,13 +92,14 @@ def begin(
     *,
     start: datetime,
     end: datetime | None,
+    anchor: datetime | None,
     numbers: dict[int, int],
     now: datetime,
     also: Iterable[str] = (),
 ) -> None:
     """What the old plan gave ends now, and what the new one promises is there. ``numbers`` of grants by template are used up."""
     before = life.subscribed
-    after = Subscribed(offer=offer, start=start, end=end, fixed=before.fixed if before else set())
+    after = Subscribed(offer=offer, start=start, end=end, anchor=anchor, fixed=before.fixed if before else set())
     new: dict[str, list[Grant]] = {}
     for promise in offer.promises:
         if promise.is_fixed and promise.template.pk in after.fixed:
@@ -126,37 +159,44 @@ def schedule_change(life: Life) -> None:
     life.note("schedule", offer.plan.code, start, now)
     begins = _default_start(life, now) if start is None else start
     current, before = life.subscribed, life.upcoming
-    wanted = Upcoming(assignment_id=0, offer=offer, start=begins or now)
+    ends, anchor = _period(life, offer, begins or now, None, within=True)
+    wanted = Upcoming(offer=offer, start=begins or now, end=ends, anchor=anchor)
     touched = _touched(life, wanted) | (_touched(life, before) if before else set())
     seen = max([now, *(limit.beside.at(now) for limit in life.limits if limit.code in touched)])
-    if begins is None or begins <= seen or (current is not None and current.offer is offer):
+    is_late = (
+        current is not None and current.offer.has_periods and begins is not None and begins > (current.end or begins)
+    )
+    if begins is None or begins <= seen or is_late or (current is not None and current.offer is offer):
         with pytest.raises(Invalid):
             schedule(life.entity, offer.plan, source=AssignmentSource.MANUAL, now=now, starts_at=start)
         life.told[-1] += " (refused)"
         return
-    made = schedule(life.entity, offer.plan, source=AssignmentSource.MANUAL, now=now, starts_at=start)
+    schedule(life.entity, offer.plan, source=AssignmentSource.MANUAL, now=now, starts_at=start)
     learn(life)
     if before is not None and before.offer is offer and before.start == begins:
         return
-    life.upcoming = replace(wanted, assignment_id=made.pk)
+    life.upcoming = wanted
     _touch(life, touched, now)
 
 
 def drop_change(life: Life) -> None:
     if life.upcoming is None:
         return
-    now = life.moment()
+    now, waiting, current = life.moment(), life.upcoming, life.subscribed
     life.note("drop the scheduled plan", now)
-    assert cancel_scheduled(life.entity, now=now)
-    touched = _touched(life, life.upcoming)
-    life.upcoming = None
-    _touch(life, touched, now)
+    assert cancel_scheduled(life.entity, now=now) is not waiting.renews
+    if waiting.renews:
+        return
+    touched = _touched(life, waiting)
+    life.upcoming = _renewal(current.offer, current.end, current.anchor) if current is not None else None
+    _touch(life, touched | (_touched(life, life.upcoming) if life.upcoming else set()), now)
 
 
 def _default_start(life: Life, now: datetime) -> datetime | None:
     if life.subscribed is None:
         return None
-    return life.subscribed.end or window_of(MONTHS, now, life.anchor_at)[1]
+    end = life.subscribed.end
+    return end if end is not None and end > now else window_of(MONTHS, now, life.anchor_at)[1]
 
 
 def _touched(life: Life, change: Upcoming) -> set[str]:
@@ -164,7 +204,7 @@ def _touched(life: Life, change: Upcoming) -> set[str]:
     by_code = {limit.code: limit.beside for limit in life.limits}
     given = life.subscribed.given if life.subscribed else []
     live = {code for code, grant_id in given if by_code[code].grant_of(grant_id).end > change.start}
-    return {promise.code for promise in change.offer.promises} | live
+    return change.offer.codes | live
 
 
 def _touch(life: Life, codes: set[str], now: datetime) -> None:
@@ -174,47 +214,60 @@ def _touch(life: Life, codes: set[str], now: datetime) -> None:
 
 
 def begin_scheduled(life: Life) -> None:
-    """Time has passed the start of a scheduled change: it has begun there, whether anybody noted it or not."""
-    due = life.upcoming
-    if due is None or due.start > life.now:
-        return
-    due.numbers = {
-        promise.template.pk: FIRST_NUMBER + life.number()
-        for promise in due.offer.promises
-        if not (promise.is_fixed and life.subscribed and promise.template.pk in life.subscribed.fixed)
-    }
+    """Time has passed the start of what comes next: it has begun there, whether anybody noted it or not, and what follows it."""
+    while (due := life.upcoming) is not None and due.start <= life.now:
+        due.numbers = {
+            promise.template.pk: FIRST_NUMBER + life.number()
+            for promise in due.offer.promises
+            if not (promise.is_fixed and life.subscribed and promise.template.pk in life.subscribed.fixed)
+        }
+        _begin_due(life, due, now=due.start)
+        life.earliest = due.start
+        life.unnumbered.append(due)
+
+
+def _begin_due(life: Life, due: Upcoming, *, now: datetime) -> None:
     begin(
         life,
         due.offer,
         start=due.start,
-        end=None,
+        end=due.end,
+        anchor=due.anchor,
         numbers=dict(due.numbers),
-        now=due.start,
+        now=now,
         also=_touched(life, due),
     )
-    life.upcoming, life.unnumbered, life.earliest = None, due, due.start
+    life.upcoming = _renewal(due.offer, due.end, due.anchor)
+
+
+def _row_of(life: Life, offer: Offer, start: datetime) -> int | None:
+    """The assignment of the plan that began then."""
+    begun = PlanAssignment.objects.for_entity(life.entity.pk).filter(
+        plan=offer.plan, period_start_at=start, status__in=[AssignmentStatus.CURRENT, AssignmentStatus.PAST]
+    )
+    return begun.order_by("-pk").values_list("pk", flat=True).first()
 
 
 def promote_now(life: Life) -> None:
-    """The worker's deed: note the change that has begun."""
-    if life.unnumbered is not None:
+    """The worker's deed: note what has begun."""
+    if life.unnumbered:
         promote_due(life.entity.pk, life.now)
         learn(life)
-        assert life.unnumbered is None, "a change that has begun was not noted"
+        assert not life.unnumbered, "a change that has begun was not noted"
 
 
 def learn(life: Life) -> None:
-    """Once somebody has noted the change, its grants have their numbers."""
-    begun = life.unnumbered
-    if begun is None or not PlanAssignment.objects.filter(pk=begun.assignment_id).exclude(
-        status=AssignmentStatus.UPCOMING
-    ):
-        return
-    known = grants_of(begun.assignment_id)
-    numbers = {ours: known.pop(template) for template, ours in begun.numbers.items()}
-    assert not known, f"the plan gave more: {known}"
-    for limit in life.limits:
-        limit.beside.renumber(numbers)
-    if life.subscribed is not None:
-        life.subscribed.renumber(numbers)
-    life.unnumbered = None
+    """Once somebody has noted what has begun, its grants have their numbers."""
+    while life.unnumbered:
+        begun = life.unnumbered[0]
+        row_id = _row_of(life, begun.offer, begun.start)
+        if row_id is None:
+            return
+        known = grants_of(row_id)
+        numbers = {ours: known.pop(template) for template, ours in begun.numbers.items()}
+        assert not known, f"the plan gave more: {known}"
+        for limit in life.limits:
+            limit.beside.renumber(numbers)
+        if life.subscribed is not None:
+            life.subscribed.renumber(numbers)
+        life.unnumbered.pop(0)
