@@ -96,6 +96,14 @@ PICTURES = (
         until="location.pathname.endsWith('/change/')",
     ),
     Picture(
+        name="workspace",
+        path="/w/globex/billing",
+        username="dana",
+        width=1280,
+        height=1150,
+        until="document.querySelector('[data-live-page]').dataset.line === 'open'",
+    ),
+    Picture(
         name="limitations",
         path="/api/docs#/limits/list_limitations",
         username="dana",
