@@ -9,7 +9,7 @@ entitlement specification, and ``engine.adjustment``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -96,40 +96,26 @@ def adjust(
     wanted = {step.grant_id for step in steps} | set(ends)
     if not wanted:
         return Adjusted()
-    grants = list(Grant.objects.for_subject(subject_id).filter(pk__in=wanted).order_by("pk"))
-    if len(grants) != len(wanted):
-        raise ValueError("grants are adjusted for the subject they were given to")
-    infos = [definition_by_id(grant.definition_id) for grant in grants]
-    allowances = lock_many(subject_id, infos, now=now)
-    load_facts(allowances)
-    scene = _survey(subject_id, grants, allowances, source)
+    scene = _survey(subject_id, wanted, source, now=now)
     taken = {take.grant_id: 0 for take in takes}
     for take in takes:
         taken[take.grant_id] += _take(scene, take)
     frozen = [freeze.grant_id for freeze in freezes if _freeze(scene, freeze)]
     released = [release.grant_id for release in releases if _release(scene, release)]
     GrantAdjustment.objects.bulk_create(scene.written)
-    ended = write_endings(
-        subject_id,
-        [grant for grant in grants if grant.pk in set(ends) and scene.live(grant.pk) is not None],
-        scene.allowances,
-        reason=EndingReason.CANCELED,
-        source=source,
-    )
+    ended = _end(scene, set(ends))
     if not scene.written and not ended:
         return Adjusted()
-    if ended:
-        look_at_schedule(subject_id, scene.allowances)
-    for allowance in allowances:
+    for allowance in scene.allowances.values():
         settle_overage(allowance)
         bring_row_up_to_date(allowance)
-    write(allowances, source=source_of([source[0]]))
+    write(list(scene.allowances.values()), source=source_of([source[0]]))
     return Adjusted(
         taken=taken,
         frozen=tuple(frozen),
         released=tuple(released),
         ended=tuple(ended),
-        versions={allowance.info.code: allowance.row.version for allowance in allowances},
+        versions={allowance.info.code: allowance.row.version for allowance in scene.allowances.values()},
     )
 
 
@@ -201,13 +187,16 @@ class _Scene:
         )
 
 
-def _survey(
-    subject_id: int, grants: Sequence[Grant], allowances: Iterable[Allowance], source: tuple[SourceType, str]
-) -> _Scene:
-    """What was done to the grants before; under the lock, so nobody adds to it meanwhile."""
-    said = GrantAdjustment.objects.filter(grant_id__in=[grant.pk for grant in grants])
+def _survey(subject_id: int, grant_ids: set[int], source: tuple[SourceType, str], *, now: datetime) -> _Scene:
+    """Lock the balances, and see what was done to the grants before; nobody adds to it meanwhile."""
+    grants = list(Grant.objects.for_subject(subject_id).filter(pk__in=grant_ids).order_by("pk"))
+    if len(grants) != len(grant_ids):
+        raise ValueError("grants are adjusted for the subject they were given to")
+    allowances = lock_many(subject_id, [definition_by_id(grant.definition_id) for grant in grants], now=now)
+    load_facts(allowances)
     known: set[str] = set()
     freezes: Counter[int] = Counter()
+    said = GrantAdjustment.objects.filter(grant_id__in=[grant.pk for grant in grants])
     for key, grant_id, kind in said.values_list("dedupe_key", "grant_id", "kind"):
         known.add(key)
         freezes[grant_id] += {AdjustmentKind.FREEZE: 1, AdjustmentKind.RELEASE: -1}.get(AdjustmentKind(kind), 0)
@@ -219,6 +208,15 @@ def _survey(
         known=known,
         freezes=freezes,
     )
+
+
+def _end(scene: _Scene, grant_ids: set[int]) -> list[int]:
+    """End grants that are not over yet."""
+    ending = [scene.grants[grant_id] for grant_id in sorted(grant_ids) if scene.live(grant_id) is not None]
+    ended = write_endings(scene.subject_id, ending, scene.allowances, reason=EndingReason.CANCELED, source=scene.source)
+    if ended:
+        look_at_schedule(scene.subject_id, scene.allowances)
+    return ended
 
 
 def _take(scene: _Scene, take: Take) -> int:

@@ -160,6 +160,8 @@ def _left_by_lot(standing: Standing) -> dict[int, int | None]:
             left[lot.grant_id] = None
         elif lot.pool is None or (pooled := pools[lot.pool]) is None:
             left[lot.grant_id] = max(0, lot.remaining)
+        elif lot.remaining < 0:
+            left[lot.grant_id] = 0  # it paid more than a take has left it
         else:
             left[lot.grant_id] = min(lot.granted, pooled)
             pools[lot.pool] = pooled - min(lot.granted, pooled)
@@ -173,12 +175,13 @@ def _open_lot(grant: GrantFacts, lot: Lot, left: int | None, source: Source) -> 
         state=LotState.OPEN,
         replenish=grant.replenish,
         amount=grant.amount,
-        granted=lot.granted,
-        used=lot.used if left is None or lot.granted is None else lot.granted - left,
+        granted=None if lot.granted is None else lot.worth,
+        used=lot.used if left is None or lot.granted is None else lot.worth - left,
         remaining=left,
         effective_at=grant.effective_at,
         expires_at=grant.ends_at,
         source=source,
+        taken=grant.taken,
     )
 
 
@@ -200,6 +203,7 @@ def _other_lot(grant: GrantFacts, at: datetime, paid: int, source: Source) -> Lo
         effective_at=grant.effective_at,
         expires_at=grant.ends_at,
         source=source,
+        taken=grant.taken,
     )
 
 

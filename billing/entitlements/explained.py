@@ -24,8 +24,9 @@ class LotState(StrEnum):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LotView:
     """
-    A grant in the running window, in units. ``amount`` is what was given, ``granted`` what of it came into this window;
-    None is unlimited. Of open lots: granted - used = remaining, and the sums of them are the limit's.
+    A grant in the running window, in units. ``amount`` is what was given, ``taken`` what of it was taken back since,
+    ``granted`` what of it counts in this window; None is unlimited. Of open lots: granted - used = remaining, and the sums of
+    them are the limit's.
     """
 
     grant_id: int
@@ -39,6 +40,7 @@ class LotView:
     effective_at: datetime
     expires_at: datetime | None
     source: Source
+    taken: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -159,15 +159,18 @@ def _template(grant: Grant, template: PlanTemplate | ProductTemplate | None, *, 
 def _afterwards(grant: Grant, behind: _Behind) -> Iterator[str]:
     for each in behind.adjustments.get(grant.pk, []):
         source = f"{each.source_type.replace('_', ' ')} {each.source_id}".strip()
-        what = f"{each.amount:,} of it were taken back" if each.kind == AdjustmentKind.TAKE else _frozen(each)
-        yield f"{what} at {spoken(each.occurred_at)}: {each.reason.replace('_', ' ')} ({source})."
+        yield f"{_adjusted(each)} at {spoken(each.occurred_at)}: {each.reason.replace('_', ' ')} ({source})."
     ending = behind.endings.get(grant.pk)
     if ending is not None:
         source = f"{ending.source_type.replace('_', ' ')} {ending.source_id}".strip()
         yield f"It ended at {spoken(ending.ended_at)}: {ending.reason.replace('_', ' ')} ({source})."
 
 
-def _frozen(adjustment: GrantAdjustment) -> str:
+def _adjusted(adjustment: GrantAdjustment) -> str:
+    if adjustment.kind == AdjustmentKind.TAKE:
+        return (
+            f"{adjustment.amount:,} of it were taken back" if adjustment.amount else "Nothing of it could be taken back"
+        )
     return "It was frozen" if adjustment.kind == AdjustmentKind.FREEZE else "It was released again"
 
 

@@ -19,7 +19,16 @@ from billing.engine.types import LIFETIME_START, EntitlementType, LockState, Poo
 from billing.engine.windows import rolling_span, window_at
 from billing.entitlements import rows
 from billing.entitlements.allowances import Allowance, images_of, standing_of, with_head
-from billing.entitlements.facts import Facts, LedgerLine, LedgerSums, load, load_ledger, load_many, sum_up
+from billing.entitlements.facts import (
+    Facts,
+    LedgerLine,
+    LedgerSums,
+    load,
+    load_ledger,
+    load_many,
+    read_lots_of,
+    sum_up,
+)
 from billing.entitlements.resolvers import DefinitionInfo
 from billing.entitlements.rolling import Stretch, aged_in
 from billing.entitlements.rows import Row
@@ -72,6 +81,21 @@ def load_facts(
     _age([allowance for allowance in allowances if allowance.info.rule.is_rolling])
     for allowance in allowances:
         _advance(allowance, facts[allowance.row.subject_id, allowance.info.id], resting=resting)
+
+
+def load_lots(allowances: Sequence[Allowance]) -> None:
+    """
+    Read the open lots of allowances of one subject that are consumable and not due: all that counts for them now. One statement.
+
+    No boundary has passed, so nothing else of what was granted before can matter; ``facts`` stay unread.
+    """
+    if not allowances:
+        return
+    lots = read_lots_of(allowances[0].row.subject_id, [allowance.info.id for allowance in allowances])
+    for allowance in allowances:
+        allowance.stored_lots = images_of(lots[allowance.info.id], allowance.row.window_start_at)
+        allowance.standing = standing_of(allowance, with_head(lots[allowance.info.id], allowance.row))
+        allowance.standing.as_of = allowance.at
 
 
 def _standing(allowance: Allowance, facts: Facts, lines: Iterable[LedgerLine] | None) -> Standing:

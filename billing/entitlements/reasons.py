@@ -106,9 +106,12 @@ def _given(situation: Situation, lot: LotView) -> str:
         return f"{title} grants it"
     if lot.granted is None:
         return f"{title} is unlimited"
+    taken = f", {lot.taken} of which were taken back" if lot.taken else ""
     if situation.type is EntitlementType.CAPACITY:
-        return f"{title} allows {lot.granted}"
+        return f"{title} allows {lot.granted}" + (f" of {lot.amount}{taken}" if taken else "")
     spent = f"{lot.used} used, {lot.remaining} left"
+    if taken:
+        return f"{title} gave {lot.amount}{taken}; {lot.granted} count in this window: {spent}"
     if lot.amount is not None and lot.granted < lot.amount:
         return f"{title} gave {lot.amount}, of which {lot.granted} came into this window: {spent}"
     if lot.replenish is Replenish.PER_WINDOW and situation.type is EntitlementType.METERED_QUOTA:
@@ -138,6 +141,7 @@ def _other_grants(situation: Situation) -> Iterator[str]:
     for lot in situation.lots:
         title = lot.source.title
         amount = "without limit" if lot.amount is None else str(lot.amount)
+        amount += f", {lot.taken} of which were taken back" if lot.taken else ""
         if lot.state is LotState.UPCOMING:
             yield f"{title} ({amount}) begins at {utc_z(lot.effective_at)}{_until(lot)}."
         elif lot.state is LotState.FROZEN:

@@ -15,6 +15,7 @@ BALANCES = "billing_entitlement_balances"
 CONSUMPTIONS = "billing_entitlement_consumptions"
 ALLOCATIONS = "billing_entitlement_allocations"
 LOTS = "billing_entitlement_open_lots"
+GRANTS = "billing_entitlement_grants"
 DEFINITIONS = "billing_entitlement_definitions"
 
 #: The columns of a balance that the engine reads and writes, in the order of ``rows.Row``.
@@ -184,6 +185,44 @@ def upsert_lots(count: int, *, sqlite: bool) -> str:
 def delete_lots(count: int) -> str:
     """Remove lots that are no longer open."""
     return f"DELETE FROM {LOTS} WHERE grant_id IN ({_marks(count)})"
+
+
+@cache
+def read_lots_of(definitions: int) -> str:
+    """The open lots of several definitions of a subject, in no order."""
+    return (
+        "SELECT grant_id, granted, remaining, pool, burn_class, effective_at, expires_sort, entitlement_definition_id"
+        f" FROM {LOTS} WHERE subject_type = 'billable_entity' AND subject_id = %s"
+        f" AND entitlement_definition_id IN ({_marks(definitions)})"
+    )
+
+
+@cache
+def insert_grants(count: int, *, returning: bool) -> str:
+    """Write grants; ``returning`` where the server says which ids it gave (MySQL does not)."""
+    columns = (
+        "subject_id",
+        "entitlement_definition_id",
+        "amount",
+        "kind",
+        "replenish",
+        "enforcement_override",
+        "effective_at",
+        "expires_at",
+        "source_type",
+        "source_id",
+        "template_id",
+        "operation_key",
+        "provider",
+        "provider_event_id",
+        "dedupe_key",
+        "fingerprint",
+        "metadata_json",
+        "created_at",
+        "subject_type",
+    )
+    insert = f"INSERT INTO {GRANTS} ({', '.join(columns)}) VALUES {_tuples(len(columns), count)}"
+    return f"{insert} RETURNING dedupe_key, id" if returning else insert
 
 
 @cache

@@ -18,10 +18,10 @@ from billing.entitlements import deeds
 from billing.entitlements.grants import Recorded, grant_entitlements_for_purchase
 from billing.entitlements.manual import ByHand, check_by, note
 from billing.models import BillingEvent, Plan, Product, Purchase
-from billing.models.catalog import ProductGrantKind
 from billing.models.purchases import PurchaseKind
-from billing.payments import taking_back
+from billing.payments import sold, taking_back
 from billing.payments.connectors.facts import PaymentConfirmed
+from mozaiks.kit.cursors import fetch
 from mozaiks.kit.db import requires_transaction
 from mozaiks.kit.errors import Conflict
 
@@ -37,6 +37,14 @@ _IDS = (
     ("provider_payment_id", "payment_id", "payment"),
     ("provider_checkout_session_id", "session_id", "session"),
 )
+#: One look into the unique index of each id; an OR over all of them might read, and lock, more.
+_LOOKS = {
+    "provider_invoice_id": "SELECT id FROM billing_purchases WHERE provider = %s AND provider_invoice_id = %s",
+    "provider_payment_id": "SELECT id FROM billing_purchases WHERE provider = %s AND provider_payment_id = %s",
+    "provider_checkout_session_id": (
+        "SELECT id FROM billing_purchases WHERE provider = %s AND provider_checkout_session_id = %s"
+    ),
+}
 
 
 class NotYetTied(Conflict):
@@ -69,9 +77,12 @@ def confirm(
     fresh = purchase is None
     if purchase is None:
         purchase = _new(fact, provider=provider, entity_id=entity_id, event=event, now=now)
-    elif not _complete(purchase, fact, entity_id=entity_id, event=event):
+    told = _complete(purchase, fact, entity_id=entity_id, event=event)
+    known = _is_known(purchase)
+    bought = None if known else _learn_what_for(purchase, fact)
+    if not (fresh or told) and _is_known(purchase) == known:
         return Confirmed(purchase=purchase, fresh=False, changed=False, recorded=Recorded())
-    recorded = _save(purchase, fresh=fresh, now=now)
+    recorded = _save(purchase, bought, fresh=fresh, now=now)
     return Confirmed(purchase=purchase, fresh=fresh, changed=True, recorded=recorded)
 
 
@@ -84,19 +95,16 @@ def find(
 
     :raises NotYetTied: they belong to two: only an operator can say which is right.
     """
-    told = {"provider_invoice_id": invoice_id, "provider_payment_id": payment_id}
-    told["provider_checkout_session_id"] = session_id
-    # One look into the unique index of each id; an OR over all of them might read, and lock, more.
-    looks = [
-        Purchase.objects.filter(provider=provider, **{name: value}).order_by().values_list("pk")
-        for name, value in told.items()
-        if value
-    ]
-    found = {pk for (pk,) in (looks[0].union(*looks[1:]) if looks else ())}
+    told = zip((name for name, _, _ in _IDS), (invoice_id, payment_id, session_id), strict=True)
+    looks = [(_LOOKS[name], value) for name, value in told if value]
+    if not looks:
+        return None
+    statement = " UNION ".join(look for look, _ in looks)
+    found = [pk for (pk,) in fetch(statement, [param for _, value in looks for param in (provider, value)])]
     if len(found) > 1:
         ids = ", ".join(str(pk) for pk in sorted(found))
         raise NotYetTied(f"The event ties together what are two purchases so far: {ids}.")
-    return Purchase.objects.select_for_update().get(pk=found.pop()) if found else None
+    return Purchase.objects.select_for_update().get(pk=found[0]) if found else None
 
 
 def assign_product(
@@ -116,8 +124,9 @@ def assign_product(
         locked = Purchase.objects.select_for_update().get(pk=purchase.pk)
         if locked.product_id is not None or locked.plan_id is not None:
             raise Conflict("It is known already what this purchase was for.")
-        locked.product = product
-        recorded = _save(locked, fresh=False, now=now)
+        bought = sold.by_id(product.pk)
+        _is_for(locked, bought)
+        recorded = _save(locked, bought, fresh=False, now=now)
         payload = {"purchase": locked.pk, "product": product.code, "grants": list(recorded.inserted)}
         note(locked.billable_entity, PRODUCT_ASSIGNED, by=by, now=now, payload={**payload, "key": operation_key})
         return payload
@@ -137,7 +146,7 @@ def _new(
         raise NotYetTied("The event does not say whose payment it is, and nobody knows its customer yet.")
     if not any(getattr(fact, told) for _, told, _ in _IDS):
         raise NotYetTied("The event names neither a payment, an invoice nor a checkout.")
-    purchase = Purchase(
+    return Purchase(
         billable_entity_id=entity_id,
         provider=provider,
         purchase_kind=PurchaseKind.ONE_OFF,
@@ -148,8 +157,6 @@ def _new(
         created_at=now,
         updated_at=now,
     )
-    _complete(purchase, fact, entity_id=entity_id, event=event)
-    return purchase
 
 
 def _complete(purchase: Purchase, fact: PaymentConfirmed, *, entity_id: int | None, event: BillingEvent | None) -> bool:
@@ -171,63 +178,67 @@ def _complete(purchase: Purchase, fact: PaymentConfirmed, *, entity_id: int | No
         setattr(purchase, name, value)
     if purchase.billing_event_id is None and event is not None:
         purchase.billing_event = event
-    return _learn_what_for(purchase, fact) or bool(new)
+    return bool(new)
 
 
-def _learn_what_for(purchase: Purchase, fact: PaymentConfirmed) -> bool:
+def _is_known(purchase: Purchase) -> bool:
+    """Whether it is known what was paid for."""
+    return purchase.product_id is not None or purchase.plan_id is not None
+
+
+def _learn_what_for(purchase: Purchase, fact: PaymentConfirmed) -> sold.Sold | None:
     """The product by its code, else by the provider's price; else the plan that has this price."""
-    if purchase.product_id is not None or purchase.plan_id is not None:
-        return False
-    purchase.product = _product_of(fact, purchase.provider)
-    if purchase.product is None and fact.price_id:
+    bought = _product_of(fact, purchase.provider)
+    if bought is not None:
+        _is_for(purchase, bought)
+    elif fact.price_id:
         plans = Plan.objects.filter(checkout_provider=purchase.provider, checkout_provider_price_id=fact.price_id)
         purchase.plan = plans.order_by("-is_active", "pk").first()
-    if purchase.product is None and purchase.plan is None:
-        return False
-    purchase.quantity = max(1, fact.quantity)
-    return True
+        purchase.display_name = purchase.plan.name if purchase.plan is not None else purchase.display_name
+    if _is_known(purchase):
+        purchase.quantity = max(1, fact.quantity)
+    return bought
 
 
-def _product_of(fact: PaymentConfirmed, provider: str) -> Product | None:
-    products = Product.objects.prefetch_related("templates")
+def _product_of(fact: PaymentConfirmed, provider: str) -> sold.Sold | None:
     if fact.product_code:
-        named = products.filter(code=fact.product_code).first()
+        named = sold.by_code(fact.product_code)
         if named is not None:
             return named
         log.warning("purchase_of_unknown_product", product=fact.product_code, provider=provider)
-    return products.filter(provider=provider, provider_price_id=fact.price_id).first() if fact.price_id else None
+    return sold.by_price(provider, fact.price_id) if fact.price_id else None
 
 
-def _save(purchase: Purchase, *, fresh: bool, now: datetime) -> Recorded:
+def _is_for(purchase: Purchase, bought: sold.Sold | None) -> None:
+    if bought is not None:
+        purchase.product_id, purchase.display_name = bought.product_id, bought.name
+        if bought.tops_up:
+            purchase.purchase_kind = PurchaseKind.TOPUP
+
+
+def _save(purchase: Purchase, bought: sold.Sold | None, *, fresh: bool, now: datetime) -> Recorded:
     """Write the purchase, and grant what it is for as soon as that is known; adjustments of before are brought along."""
-    granting = purchase.projected_at is None and (purchase.product is not None or _pays_a_period(purchase))
+    granting = purchase.projected_at is None and (purchase.product_id is not None or _pays_a_period(purchase))
     if granting:
         purchase.projected_at = now
-    _derive(purchase)
+    if purchase.provider_subscription_id or purchase.plan_id is not None:
+        purchase.purchase_kind = PurchaseKind.SUBSCRIPTION_INVOICE
+    if not _is_known(purchase):
+        purchase.flag = UNKNOWN_PRODUCT
+    elif purchase.flag == UNKNOWN_PRODUCT:
+        purchase.flag = ""
+    purchase.dedupe_key = _dedupe_key(purchase)
     purchase.updated_at = now
     purchase.save(force_insert=fresh)
     if not granting:
         return Recorded()
-    recorded = _grant(purchase, now=now)
+    recorded = Recorded()
+    if purchase.product_id is not None:
+        gives = bought.gives if bought is not None else None
+        recorded = grant_entitlements_for_purchase(purchase, gives=gives, fresh=fresh, now=now)
     if not fresh:
         taking_back.bring_along(purchase, now=now)
     return recorded
-
-
-def _derive(purchase: Purchase) -> None:
-    """What follows from the rest: the kind, the flag, the key, the name."""
-    if purchase.provider_subscription_id or purchase.plan is not None:
-        purchase.purchase_kind = PurchaseKind.SUBSCRIPTION_INVOICE
-    elif purchase.product is not None and _tops_up(purchase.product):
-        purchase.purchase_kind = PurchaseKind.TOPUP
-    bought = purchase.product or purchase.plan
-    if bought is None:
-        purchase.flag = UNKNOWN_PRODUCT
-    elif purchase.flag == UNKNOWN_PRODUCT:
-        purchase.flag = ""
-    if bought is not None:
-        purchase.display_name = bought.name[:191]
-    purchase.dedupe_key = _dedupe_key(purchase)
 
 
 def _dedupe_key(purchase: Purchase) -> str:
@@ -236,17 +247,7 @@ def _dedupe_key(purchase: Purchase) -> str:
     return f"{word}:{keys.word(purchase.provider)}:{keys.short(told)}"
 
 
-def _tops_up(product: Product) -> bool:
-    return any(template.grant_kind == ProductGrantKind.ONE_OFF_TOPUP for template in product.templates.all())
-
-
 def _pays_a_period(purchase: Purchase) -> bool:
     """Whether it is an invoice of a plan's subscription that says which period it is for."""
     known = purchase.provider_subscription_id and purchase.period_start_at and purchase.period_end_at
-    return purchase.plan is not None and bool(known)
-
-
-def _grant(purchase: Purchase, *, now: datetime) -> Recorded:
-    if purchase.product is not None:
-        return grant_entitlements_for_purchase(purchase, now=now)
-    return Recorded()
+    return purchase.plan_id is not None and bool(known)

@@ -15,6 +15,8 @@ from billing.models import Grant
 from mozaiks.kit.db import db_time
 from tests import NOON
 from tests.benchmarks import hot, worlds
+from tests.benchmarks.buying import Floor as BuyingFloor
+from tests.benchmarks.buying import Shop
 from tests.benchmarks.floor import Floor
 from tests.benchmarks.measuring import Operation, in_turn
 from tests.gadgets.limits import PRESS
@@ -148,6 +150,17 @@ def against_the_floor(rounds: int) -> Iterator[Line]:
     floor.close()
 
 
+def buying(rounds: int, *, warm_up: int = 30) -> Line:
+    """A purchase of three templates in turn with its own floor, which writes the same rows."""
+    floor_shop, shop = Shop(warm_up + rounds), Shop(warm_up + rounds)
+    floor = BuyingFloor(floor_shop)
+    timings = in_turn({"floor": floor.buy, "purchase": shop.operation()}, rounds=rounds, warm_up=warm_up)
+    floor.close()
+    this, that = timings["purchase"].wall_us, timings["floor"].wall_us
+    what = "purchase with 3 templates / its raw floor"
+    return Line(what=what, ratio=this / that, must="≤ 2.5", aim="≤ 1.8", this=this, that=that)
+
+
 def beside(what: str, large: Callable[[], Grant], *, must: str, aim: str, rounds: int) -> Line:
     """The same use on a large subject and on a small one."""
     timings = in_turn({"large": consume(large()), "small": consume(worlds.with_one_grant())}, rounds=rounds)
@@ -158,6 +171,7 @@ def beside(what: str, large: Callable[[], Grant], *, must: str, aim: str, rounds
 def all_lines(*, rounds: int, history: int) -> Iterator[Line]:
     """Every line of the table, in its order."""
     yield from against_the_floor(rounds)
+    yield buying(rounds)
     yield beside(
         f"consume at {history:,} ledger rows / at none",
         lambda: worlds.with_history(history),
