@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Final, cast
 
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from billing.engine.types import SourceType
 from billing.entitlements.allowances import Allowance
@@ -29,6 +29,11 @@ ENTITY_TYPE: Final = "billable_entity"
 #: For how long it is believed which workspace a subject belongs to, and how that is called.
 BELIEVED_SECONDS: Final = 60.0
 MOST_BELIEVED: Final = 20_000
+
+
+#: What runs after a commit: the savepoints it hangs on, the function, and whether its failure is nobody's. Read and put in order
+#: here, because ``on_commit`` only ever adds, and knows no last.
+_Hooks = list[tuple[set[str], Callable[[], None], bool]]
 
 
 class ChangeSource(StrEnum):
@@ -96,16 +101,18 @@ def announce(subject_id: int, codes: Collection[str], source: ChangeSource | str
     Call it inside the transaction of the change. Nothing is told if that is rolled back, and nothing fails because of it.
     """
     source = ChangeSource(source)
-    if not connection.in_atomic_block:
+    here = connections[DEFAULT_DB_ALIAS]  # looked up once: the shorthand of Django looks it up at every word
+    if not here.in_atomic_block:
         telling = _Telling()
         telling.add(subject_id, codes, source, now)
         telling()
         return
-    telling = _telling()
-    if connection.savepoint_ids:
+    hooks = cast(_Hooks, here.run_on_commit)
+    telling = _telling(hooks)
+    if here.savepoint_ids:
         # Said for good only if no savepoint around it is rolled back; the telling itself has to come after it.
         transaction.on_commit(partial(telling.add, subject_id, codes, source, now), robust=True)
-        _put_last(telling)
+        _put_last(telling, hooks)
     else:
         telling.add(subject_id, codes, source, now)
 
@@ -118,29 +125,19 @@ def announce_changes(allowances: Iterable[Allowance], source: ChangeSource) -> N
         announce(changed[0].row.subject_id, codes, source, now=changed[0].at)
 
 
-def _telling() -> _Telling:
+def _telling(hooks: _Hooks) -> _Telling:
     """The telling of the running transaction, made with the first thing there is to tell."""
-    for hook in _hooks():
+    for hook in hooks:
         if isinstance(hook[1], _Telling):
             return hook[1]
     telling = _Telling()
-    _hooks().append((set(), telling, True))
+    hooks.append((set(), telling, True))
     return telling
 
 
-def _put_last(telling: _Telling) -> None:
-    hooks = _hooks()
+def _put_last(telling: _Telling, hooks: _Hooks) -> None:
     hooks[:] = [hook for hook in hooks if hook[1] is not telling]
     hooks.append((set(), telling, True))
-
-
-def _hooks() -> list[tuple[set[str], Callable[[], None], bool]]:
-    """
-    What runs after the commit: the savepoints it hangs on, the function, and whether its failure is nobody's.
-
-    Read and put in order here, because ``on_commit`` only ever adds, and knows no last.
-    """
-    return cast("list[tuple[set[str], Callable[[], None], bool]]", connection.run_on_commit)
 
 
 def _event(subject_id: int, news: _News, cause: Cause) -> Event | None:
