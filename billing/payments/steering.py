@@ -123,7 +123,7 @@ def change_price(
 
     def ask(key: str) -> bool:
         later = _waits(entity, plan, now=now) if at_period_end is None else at_period_end
-        price = _price_of(plan, subscription.provider)
+        price = price_of(plan, subscription.provider)
         connector = provider_of(subscription.provider)
         connector.change_plan(subscription.subscription_id, price, at_period_end=later, operation_key=key)
         return later
@@ -140,7 +140,8 @@ def _waits(entity: BillableEntity, plan: Plan, *, now: datetime) -> bool:
     return runs is not None and costs_less(plan, runs.plan)
 
 
-def _price_of(plan: Plan, provider: str) -> str:
+def price_of(plan: Plan, provider: str) -> str:
+    """What ``provider`` calls the price of ``plan``. :raises ConfigurationInvalid: it does not sell it."""
     if plan.checkout_provider != provider or not plan.checkout_provider_price_id:
         said = f"The plan {plan.code} has no price at {provider}, which keeps the subscription."
         raise ConfigurationInvalid(said, details={"planCode": plan.code})

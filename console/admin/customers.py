@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from billing.models import AssignmentProviderDetail, BillableEntity, PlanAssignment
-from console.admin import deeds
+from console.admin import deeds, plan_deeds
 from console.admin.base import Ledger, Lookup, button, customer_name, link
 from console.admin.explaining import explain_page
 from console.admin.finding import customers_found
@@ -35,6 +35,9 @@ class BillableEntityAdmin(deeds.Permitted, Lookup):
         "correct",
         "set_plan",
         "cancel_plan_change",
+        "cancel_plan",
+        "resume_plan",
+        "change_subscription",
         "simulate_plan",
         "recompute",
         "explain",
@@ -91,6 +94,18 @@ class BillableEntityAdmin(deeds.Permitted, Lookup):
     def cancel_plan_change(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return page(deeds.CancelPlanChange, self, request, object_id)
 
+    @button(text="Cancel plan", path="cancel-plan", permission="set_plan", icon="cancel")
+    def cancel_plan(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return page(plan_deeds.CancelPlan, self, request, object_id)
+
+    @button(text="Resume plan", path="resume-plan", permission="set_plan", icon="play_circle")
+    def resume_plan(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return page(plan_deeds.ResumePlan, self, request, object_id)
+
+    @button(text="Change subscription", path="change-subscription", permission="set_plan", icon="sync_alt")
+    def change_subscription(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return page(plan_deeds.ChangeSubscription, self, request, object_id)
+
     @button(text="Simulate plan", path="simulate-plan", permission="view", icon="science")
     def simulate_plan(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return page(deeds.SimulatePlan, self, request, object_id)
@@ -105,8 +120,18 @@ class BillableEntityAdmin(deeds.Permitted, Lookup):
 
 
 def _left_out(shown: CustomerPage) -> set[str]:
-    """Buttons that need something to be chosen first, or to be there."""
-    return {"Explain"} if shown.standing.is_asked_for else {"Explain", "Cancel plan change"}
+    """Buttons that need something to be chosen first, or that would only be refused."""
+    standing, current = shown.standing, shown.current
+    left_out = {"Explain"}
+    if not standing.is_asked_for:
+        left_out.add("Cancel plan change")
+    if not standing.is_of_provider:
+        left_out.add("Change subscription")
+    if standing.ends_with_period or current is None or current.assignment.plan.is_default:
+        left_out.add("Cancel plan")
+    if not standing.ends_with_period:
+        left_out.add("Resume plan")
+    return left_out
 
 
 @admin.register(PlanAssignment)

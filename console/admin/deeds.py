@@ -18,9 +18,11 @@ from billing.entitlements.reversals import Reversal
 from billing.models import BillableEntity, Consumption, Definition, Grant, Plan
 from billing.models.assignments import AssignmentSource
 from billing.subscriptions.assignments import assign
+from billing.subscriptions.looking import standing_of
 from billing.subscriptions.scheduling import cancel_scheduled, schedule
 from console.admin.deed_forms import NOW, CorrectionForm, GrantForm, PlanForm, ReversalForm, SimulationForm
 from console.admin.operations import DeedPage, Reasoned
+from mozaiks.kit import clock
 from mozaiks.kit.times import parse_utc, spoken, utc_z
 
 GRANT = "billing.grant_entitlements"
@@ -219,7 +221,11 @@ class SetPlan(DeedPage):
         return f"{before}The plan {word} {said['plan']}, from {spoken(parse_utc(said['since']))} on."
 
     def announced(self, said: dict[str, Any], answer: Deed) -> str:
-        return f"The plan would be {answer.answer['plan']}, from {spoken(parse_utc(answer.answer['since']))} on."
+        would = f"The plan would be {answer.answer['plan']}, from {spoken(parse_utc(answer.answer['since']))} on."
+        runs = standing_of(self.row, now=clock.now()).subscription
+        if runs is None:
+            return would
+        return f"{would} {runs.provider} would go on collecting: cancel or change the subscription there, too."
 
     def compared_at(self, said: dict[str, Any]) -> Callable[[Any], datetime] | None:
         """A change at the end of the period is compared there: with it and without it."""
