@@ -9,6 +9,7 @@ from itertools import permutations
 import pytest
 
 from tests.entitlements.proof import assert_no_difference
+from tests.gadgets.limits import CREDITS
 from tests.payments.provider import Provider, provider  # noqa: F401 - a fixture
 from tests.payments.told import DAY, Customer, Event, Final, customer_at, live, tell, tell_late, undone
 
@@ -54,6 +55,22 @@ def test_all_120_orders_of_a_purchase_end_alike(provider: Provider, default: boo
 
     for order in permutations(in_order):
         assert_the_same(told_in(customer, list(order)), expected, list(order))
+
+
+def test_what_a_report_begins_is_frozen_where_its_invoice_is_disputed_already(provider: Provider) -> None:  # noqa: F811
+    customer = customer_at(provider)
+    customer.buy("basic")
+    (payment,) = provider.payments()
+    provider.dispute(payment["id"])
+    events = provider.take()
+    expected = told_in(customer, events)
+    (credits_,) = [row for row in expected.grants if row[0] == CREDITS]
+    assert credits_[-1] is True
+    reports = [event for event in events if event["type"].startswith("customer.subscription.")]
+
+    order = [*(event for event in events if event not in reports), *reports]
+
+    assert_the_same(told_in(customer, order), expected, order)
 
 
 @pytest.mark.parametrize("seed", list(range(SEED, SEED + ORDERS // TELLINGS)))
