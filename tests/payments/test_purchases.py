@@ -19,7 +19,8 @@ from mozaiks.kit.errors import Conflict
 from tests import NOON
 from tests.entitlements.looking import Numbers, numbers
 from tests.entitlements.proof import assert_no_difference
-from tests.factories import BillableEntityFactory, PlanFactory, ProductFactory
+from tests.entitlements.statements import counted
+from tests.factories import BillableEntityFactory, DefinitionFactory, PlanFactory, ProductFactory
 from tests.gadgets.factories import CreditsFactory, PlacesFactory, PressesFactory
 from tests.gadgets.services import press
 from tests.payments.support import PRICE, confirm, disputed, given, pack, paid, refunded, tell
@@ -27,6 +28,8 @@ from tests.payments.support import PRICE, confirm, disputed, given, pack, paid, 
 pytestmark = pytest.mark.django_db
 
 LATER = NOON + timedelta(hours=3)
+#: Statements from the first lock to the last balance write, in a window that is open.
+PURCHASE = 9
 ANNA = ByHand(actor="anna", reason="Asked the customer.")
 
 #: An invoice that was paid: it knows what for; two others know only which ids belong together.
@@ -213,6 +216,19 @@ def test_what_was_bought_pays_overage_at_once_and_capacity_rises() -> None:
     confirm(paid(), entity)
 
     assert numbers(entity, places) == Numbers(5, 0, 5)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("templates", [1, 8])
+def test_a_purchase_takes_at_most_nine_statements_whatever_the_number_of_templates(templates: int) -> None:
+    pack(*((definition, 10) for definition in DefinitionFactory.create_batch(templates)))
+    entity = BillableEntityFactory()
+    confirm(paid(), entity)
+
+    statements = counted(lambda: confirm(paid(payment_id="pi_2"), entity))
+
+    assert len(statements) <= PURCHASE, statements
+    assert Grant.objects.count() == 2 * templates
 
 
 # -- an operator says what it was for ----------------------------------------------------------------------------------
