@@ -157,6 +157,14 @@ def payments_of(world: World, invoice_id: str) -> list[Data]:
     return world.store.all("invoice_payment", invoice=invoice_id)
 
 
+def retrieve(world: World, invoice_id: str, params: Data) -> Data:
+    """Its payments are told to who asks for them (``expand``)."""
+    invoice = world.get("invoice", invoice_id)
+    if "payments" in params.get("expand", []):
+        return {**invoice, "payments": listing(payments_of(world, invoice_id), "/v1/invoice_payments")}
+    return invoice
+
+
 def list_payments(world: World, params: Data) -> Data:
     """By invoice or by payment intent, as the SDK asks."""
     wanted = params.get("payment", {}).get("payment_intent")

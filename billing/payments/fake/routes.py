@@ -49,7 +49,7 @@ ROUTES: Final[list[tuple[str, str, Door]]] = [
     ("GET", r"/v1/subscriptions/([^/]+)", lambda world, it, _: world.get("subscription", it)),
     ("POST", r"/v1/subscriptions/([^/]+)", subscriptions.update),
     ("DELETE", r"/v1/subscriptions/([^/]+)", subscriptions.cancel),
-    ("GET", r"/v1/invoices/([^/]+)", lambda world, it, _: world.get("invoice", it)),
+    ("GET", r"/v1/invoices/([^/]+)", invoices.retrieve),
     ("GET", r"/v1/invoice_payments", lambda world, _, params: invoices.list_payments(world, params)),
     ("GET", r"/v1/payment_intents/([^/]+)", lambda world, it, _: world.get("payment_intent", it)),
     ("POST", r"/v1/refunds", lambda world, _, params: refunds.create(world, params)),

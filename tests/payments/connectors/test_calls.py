@@ -117,4 +117,20 @@ def test_a_payment_whose_invoice_cannot_be_asked_for_waits() -> None:
         fake.connector().enrich(AN_EVENT, [PaymentConfirmed(whose=Whose(), paid_at=NOON, payment_id="pi_1")])
 
 
+def test_an_invoice_that_is_not_paid_yet_is_told_by_nobody() -> None:
+    fake = make_fake()
+    subscribed(fake)
+    (invoice,) = fake.store.all("invoice")
+    fake.store.put({**invoice, "status": "open"})
+    tied = PaymentConfirmed(whose=Whose(), paid_at=NOON, session_id="cs_1", invoice_id=invoice["id"])
+
+    assert list(fake.connector().enrich(AN_EVENT, [tied])) == [tied]
+
+
+def test_without_a_key_events_are_taken_as_they_are() -> None:
+    tied = PaymentConfirmed(whose=Whose(), paid_at=NOON, payment_id="pi_1")
+
+    assert list(StripeConnector("", webhook_secrets=["x"]).enrich(AN_EVENT, [tied])) == [tied]
+
+
 AN_EVENT = ProviderEvent(provider="stripe", event_id="evt_1", name="any", created_at=NOON, payload={})

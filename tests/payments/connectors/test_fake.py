@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -97,21 +98,20 @@ def test_a_paid_product_is_told_by_its_session_and_its_payment_in_the_same_words
         assert fact.operation_key == "operation-1"
 
 
-def test_a_paid_subscription_ties_session_invoice_and_payment(fake: FakeProvider) -> None:
+def test_every_event_of_a_paid_subscription_tells_the_same_payment(fake: FakeProvider) -> None:
     subscription = subscribed(fake)
 
     facts = told(fake)
-    paid = only(facts, PaymentConfirmed)
-    amounts = {fact.amount_minor for fact in paid}
-    invoice = {fact.invoice_id for fact in paid}
-    payment = {fact.payment_id for fact in paid if fact.payment_id}
-    assert amounts == {1900, None}
-    assert len(invoice) == len(payment) == 1
-    assert {fact.session_id for fact in paid if fact.session_id} == {only(facts, CheckoutEnded)[0].session_id}
-    (whole, _) = [fact for fact in paid if fact.amount_minor]
-    assert (whole.price_id, whole.period_start_at, whole.period_end_at) == ("price_pro", NOON, MONTH_LATER)
+    paid, (ended,) = only(facts, PaymentConfirmed), only(facts, CheckoutEnded)
+    assert len(paid) == 4  # two of the invoice, one of the payment, one of the session
+    assert len({replace(fact, session_id=None) for fact in paid}) == 1
+    assert {fact.session_id for fact in paid} == {None, ended.session_id}
+    whole = paid[0]
+    assert whole.payment_id
+    assert whole.invoice_id
+    assert (whole.amount_minor, whole.price_id, whole.paid_at) == (1900, "price_pro", NOON)
+    assert (whole.period_start_at, whole.period_end_at) == (NOON, MONTH_LATER)
     assert (whole.whose.subscription_id, whole.whose.entity_id) == (subscription, 1)
-    ended = only(facts, CheckoutEnded)[0]
     assert (ended.outcome, ended.whose.subscription_id) == (CheckoutOutcome.COMPLETED, subscription)
 
 

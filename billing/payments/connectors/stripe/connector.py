@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,7 +16,6 @@ from billing.payments.connectors.base import (
     CheckoutSeen,
     MethodSeen,
     NotConfigured,
-    ProviderError,
     RefundMade,
     SubscriptionRef,
     SubscriptionView,
@@ -26,9 +24,8 @@ from billing.payments.connectors.bodies import LONGEST_ID, LONGEST_NAME, instant
 from billing.payments.connectors.facts import Fact, PaymentConfirmed, ProviderEvent, RefundStatus
 from billing.payments.connectors.signing import verify_stripe
 from billing.payments.connectors.stripe import checkouts, methods, subscriptions
-from billing.payments.connectors.stripe.calls import READ, answered, client_of, keyed, plain
-from billing.payments.connectors.stripe.invoices import paid_by
-from billing.payments.connectors.stripe.reading import id_of
+from billing.payments.connectors.stripe.calls import answered, client_of, keyed, plain
+from billing.payments.connectors.stripe.completing import completed
 from billing.payments.connectors.stripe.translating import REFUND_STATUSES, translate
 from mozaiks.kit.errors import Invalid
 
@@ -134,36 +131,15 @@ class StripeConnector:
 
     def enrich(self, event: ProviderEvent, facts: Sequence[Fact]) -> Sequence[Fact]:
         """
-        Tie payments and invoices together where neither names the other, as since 2025 none does.
+        Tie payments, invoices and sessions together where they do not name each other, as since 2025 most do not.
 
         A payment that is neither ours nor an invoice's is somebody else's business in the same account: no fact of it is left.
         """
-        found = [self._completed(fact) if isinstance(fact, PaymentConfirmed) else fact for fact in facts]
+        client = self._client
+        if client is None:
+            return facts
+        found = [completed(client, fact) if isinstance(fact, PaymentConfirmed) else fact for fact in facts]
         return [fact for fact in found if fact is not None]
-
-    def _completed(self, fact: PaymentConfirmed) -> PaymentConfirmed | None:
-        if fact.invoice_id and fact.payment_id is None and fact.amount_minor:
-            return replace(fact, payment_id=self._payment_of_invoice(fact.invoice_id))
-        if fact.amount_minor is None and fact.payment_id and not fact.invoice_id and not fact.session_id:
-            invoice_id = self._invoice_of_payment(fact.payment_id)
-            return replace(fact, invoice_id=invoice_id) if invoice_id else None
-        return fact
-
-    def _payment_of_invoice(self, invoice_id: str) -> str | None:
-        """What the payment's own event will say too: not reaching Stripe delays no grant."""
-        params: Any = {"invoice": invoice_id, "limit": 100}
-        try:
-            with answered():
-                payments = self.client.v1.invoice_payments.list(params, READ)
-                return paid_by({"payments": plain(payments)})
-        except (ProviderError, NotConfigured):
-            return None
-
-    def _invoice_of_payment(self, payment_id: str) -> str | None:
-        params: Any = {"payment": {"type": "payment_intent", "payment_intent": payment_id}, "limit": 1}
-        with answered():
-            found = self.client.v1.invoice_payments.list(params, READ).data
-            return id_of(plain(found[0]), "invoice") if found else None
 
 
 def from_settings() -> StripeConnector:
