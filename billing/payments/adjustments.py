@@ -68,7 +68,7 @@ def dispute_reported(fact: DisputeReported, *, provider: str, now: datetime) -> 
     row.status = taking_back.DISPUTES[state]
     if fact.state is DisputeState.LOST:
         row.amount_minor = -fact.amount_minor
-        taking_back.count(purchase, row, fact.amount_minor)
+        taking_back.count(purchase, row, fact.amount_minor, now=now)
     save(row, now=now)
     taking_back.bring_along(purchase, now=now)
     return row
@@ -113,7 +113,7 @@ def _apply_refund(
     if status is RefundStatus.FAILED:
         row.status = PurchaseActionStatus.FAILED
     elif status is RefundStatus.SUCCEEDED:
-        taking_back.count(purchase, row, amount_minor)
+        taking_back.count(purchase, row, amount_minor, now=now)
         if row.status != PurchaseActionStatus.FAILED:
             row.status = PurchaseActionStatus.SUCCEEDED
     save(row, now=now)

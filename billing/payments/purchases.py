@@ -15,6 +15,7 @@ import structlog
 
 from billing.engine import keys
 from billing.entitlements import deeds
+from billing.entitlements.announcements import ChangeSource, announce
 from billing.entitlements.grants import Recorded, grant_entitlements_for_purchase
 from billing.entitlements.manual import ByHand, check_by, note
 from billing.models import BillingEvent, Plan, Product, Purchase
@@ -230,6 +231,7 @@ def _save(purchase: Purchase, bought: sold.Sold | None, *, fresh: bool, now: dat
     purchase.dedupe_key = _dedupe_key(purchase)
     purchase.updated_at = now
     purchase.save(force_insert=fresh)
+    announce(purchase.billable_entity_id, (), ChangeSource.PURCHASE_GRANT, now=now)  # whatever it grants
     if not granting:
         return Recorded()
     recorded = Recorded()

@@ -16,6 +16,7 @@ from billing.engine.adjustment import share_of
 from billing.engine.keys import adjustment_key
 from billing.engine.types import AdjustmentKind, AdjustmentReason, SourceType
 from billing.entitlements.adjusting import Adjusted, Freeze, Release, Take, adjust
+from billing.entitlements.announcements import ChangeSource, announce
 from billing.models import Grant, Purchase, PurchaseAdjustment
 from billing.models.purchases import PurchaseAction, PurchaseActionStatus, PurchaseKind, PurchaseStatus
 from billing.payments.connectors.facts import DisputeState
@@ -53,6 +54,7 @@ def bring_along(purchase: Purchase, *, now: datetime) -> Adjusted:
         purchase.status = status
         purchase.updated_at = now
         purchase.save(update_fields=["status", "updated_at"])
+        announce(purchase.billable_entity_id, (), ChangeSource.PURCHASE_GRANT, now=now)
     effective = [row for row in rows if _counted(row) or _is_whole(row) or row.action == PurchaseAction.DISPUTE]
     grants = grants_of(purchase) if effective else []
     return adjust(
@@ -67,7 +69,7 @@ def bring_along(purchase: Purchase, *, now: datetime) -> Adjusted:
 
 
 @requires_transaction
-def count(purchase: Purchase, row: PurchaseAdjustment, amount_minor: int) -> None:
+def count(purchase: Purchase, row: PurchaseAdjustment, amount_minor: int, *, now: datetime) -> None:
     """
     The adjustment has happened, for ``amount_minor`` (> 0): what it counts for of what was paid, once and for good.
 
@@ -80,6 +82,7 @@ def count(purchase: Purchase, row: PurchaseAdjustment, amount_minor: int) -> Non
     left = max(0, purchase.amount_minor - sum(_stands_for(other) for other in others))
     counted = min(amount_minor, left)
     row.metadata_json = {**row.metadata_json, "counted_minor": counted, "whole": 0 < counted == left}
+    announce(purchase.billable_entity_id, (), ChangeSource.PURCHASE_GRANT, now=now)  # whatever it takes of the limits
 
 
 def count_whole(row: PurchaseAdjustment) -> None:
