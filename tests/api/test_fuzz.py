@@ -25,10 +25,13 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from billing.payments.connectors import choosing
+from mozaiks.kit.errors import NotFound
 from mozaiks.workspaces import tokens
 from tests import NOON
 from tests.api.routes import rows
 from tests.api.world import INTERNAL_KEY, World
+from tests.payments.scripted import Scripted
 
 SEED = int(os.environ.get("MOZAIKS_FUZZ_SEED", "20260221"))
 REQUESTS = int(os.environ.get("MOZAIKS_FUZZ", "300"))
@@ -65,14 +68,23 @@ def _connection_of_the_test() -> Iterator[None]:
 
 
 @pytest.fixture
-def token(world: World, settings: Any) -> str:
-    """The owner of a workspace that has lived, with something behind every door."""
+def token(world: World, settings: Any, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The owner of a workspace that has lived, with something behind every door, and a provider that can do everything."""
+    harmless = Scripted(name="mock")
+    monkeypatch.setattr(choosing, "connector", lambda: harmless)
     settings.INTERNAL_API_KEY = [INTERNAL_KEY]
     for provider in ("STRIPE", "MOCK", "MOZAIKS_GATEWAY"):
         setattr(settings, f"{provider}_WEBHOOK_SECRET", ["a-secret-of-some-length"])
+    monkeypatch.setattr(choosing, "connector_named", lambda provider: _named(harmless, provider))
     for prepare in dict.fromkeys(row.prepare for row in rows()):
         prepare(world)
     return tokens.issue(world.people["owner"], name="fuzz", now=NOON)[1]
+
+
+def _named(harmless: Scripted, provider: str) -> Scripted:
+    if provider not in {"mock", "stripe", "managed"}:
+        raise NotFound("There is no such payment provider.")
+    return harmless
 
 
 @schema.parametrize()

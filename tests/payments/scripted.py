@@ -10,6 +10,7 @@ from typing import Any
 
 from billing.payments.connectors.base import (
     Ability,
+    BadSignature,
     CheckoutOpened,
     CheckoutOrder,
     CheckoutSeen,
@@ -20,7 +21,7 @@ from billing.payments.connectors.base import (
     SubscriptionRef,
     SubscriptionView,
 )
-from billing.payments.connectors.facts import Fact, ProviderEvent
+from billing.payments.connectors.facts import Fact, ProviderEvent, RefundStatus
 
 
 @dataclass(slots=True)
@@ -80,7 +81,7 @@ class Scripted:
         self.calls.append(("checkout_seen", session_id))
         if self.faults:
             self.faults.pop(0)()
-        return self.seen[session_id]
+        return self.seen.get(session_id, CheckoutSeen(session_id=session_id, outcome=None))
 
     def expire_checkout(self, session_id: str) -> None:
         self.calls.append(("expire_checkout", session_id))
@@ -123,10 +124,12 @@ class Scripted:
         self.once("remove_payment_method", operation_key, method_id, lambda: None)
 
     def refund(self, *, payment_id: str, amount_minor: int, reason: str, operation_key: str) -> RefundMade:
-        raise NotImplementedError
+        made = RefundMade(refund_id=f"re_{operation_key}", status=RefundStatus.SUCCEEDED, amount_minor=amount_minor)
+        given: RefundMade = self.once("refund", operation_key, (payment_id, amount_minor), lambda: made)
+        return given
 
     def parse_webhook(self, body: bytes, headers: Mapping[str, str], *, now: datetime) -> ProviderEvent:
-        raise NotImplementedError
+        raise BadSignature("Nobody signs here.")
 
     def translate(self, event: ProviderEvent) -> Sequence[Fact]:
         return ()
