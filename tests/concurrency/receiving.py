@@ -59,20 +59,24 @@ def receive(entity_id: int, names: list[str]) -> list[bool]:
 def work_for_ever(now: datetime, lease: timedelta) -> None:
     """Do what is due until killed, a little slower than a machine would, so that the kill meets it anywhere."""
     talking.listen()
-    inbox.claim = partial(inbox.claim, lease=lease)  # type: ignore[assignment]
-    handle = handlers.handle
-    webhooks.handle = lambda *args, **kwargs: (time.sleep(0.002), handle(*args, **kwargs))[1]  # type: ignore[assignment]
+    inbox.claim = partial(inbox.claim, lease=lease)
+    setattr(webhooks, "handle", _slowly)  # noqa: B010 - imported there, which is none of its exports
     begun = time.monotonic()
     while True:
         _work(now + timedelta(seconds=time.monotonic() - begun))
 
 
-def work_until_empty(now: datetime, lease: timedelta) -> int:
-    """Do what is due until nothing was for longer than a lease lasts; returns how many events this process did."""
+def _slowly(*args: Any, **kwargs: Any) -> str:
+    time.sleep(0.002)
+    return handlers.handle(*args, **kwargs)
+
+
+def work_until_empty(now: datetime, lease: timedelta, patience: float = 1.0) -> int:
+    """Do what is due until nothing was for ``patience`` seconds; returns how many events this process did."""
     talking.listen()
-    inbox.claim = partial(inbox.claim, lease=lease)  # type: ignore[assignment]
+    inbox.claim = partial(inbox.claim, lease=lease)
     begun, idle_since, done = time.monotonic(), time.monotonic(), 0
-    while time.monotonic() - idle_since < 2 * lease.total_seconds():
+    while time.monotonic() - idle_since < patience:
         number = _work(now + timedelta(seconds=time.monotonic() - begun))
         done += number
         if number:

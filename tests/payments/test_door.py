@@ -17,10 +17,11 @@ from pytest_django import Settings
 from billing.api import webhooks as door
 from billing.models import BillingEvent
 from billing.payments import webhooks
+from billing.payments.connectors.signing import sign_stripe
 from tests import NOON
 from tests.factories import BillableEntityFactory
 from tests.payments.signed import CASES, NEW, SETTINGS, Case, Sent, good
-from tests.payments.talking import SECRET, body_of, listen, paid, presses, sign_stripe
+from tests.payments.talking import SECRET, body_of, listen, paid, presses
 
 pytestmark = pytest.mark.django_db
 
@@ -180,7 +181,7 @@ async def asked(body: bytes, headers: list[tuple[bytes, bytes]]) -> int:
         "headers": headers,
         "http_version": "1.1",
     }
-    talk = ApplicationCommunicator(get_asgi_application(), scope)
+    talk: Any = ApplicationCommunicator(get_asgi_application(), scope)  # type: ignore[no-untyped-call]
     for start in range(0, len(body), 65_536):
         piece = body[start : start + 65_536]
         more = start + 65_536 < len(body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -181,7 +182,7 @@ class TestWhose:
     def test_a_customer_and_a_subscription_are_learned_and_tell_whose_later_events_are(
         self, entity: BillableEntity
     ) -> None:
-        tied = {"fact": "tied", "entity": entity.pk, "customer": "cus_1", "subscription": "sub_1"}
+        tied: dict[str, Any] = {"fact": "tied", "entity": entity.pk, "customer": "cus_1", "subscription": "sub_1"}
         for number, fact in enumerate(
             (tied, {"fact": "paid", "customer": "cus_1"}, {"fact": "paid", "subscription": "sub_1"}, tied)
         ):

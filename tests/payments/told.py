@@ -278,7 +278,7 @@ class Final:
 def undone() -> Iterator[None]:
     """What is told inside has not happened afterwards, though every commit inside is one to those who make it."""
     block = transaction.atomic()
-    block._from_testcase = True
+    block._from_testcase = True  # type: ignore[attr-defined]
     with block:
         yield
         transaction.set_rollback(True)
