@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Final
 
 from django.conf import settings
@@ -19,12 +20,17 @@ _provider: list[FakeProvider] = []
 
 
 def provider() -> FakeProvider:
-    """The one of this process; it remembers under ``var/``."""
+    """The one of this process; it remembers in a file beside the database, or under ``var/`` where that is a server."""
     with _lock:
         if not _provider:
-            path = settings.BASE_DIR / "var" / FILE
-            _provider.append(FakeProvider(clock.now, path=path, find_price=find_price))
+            _provider.append(FakeProvider(clock.now, path=_folder() / FILE, find_price=find_price))
         return _provider[0]
+
+
+def _folder() -> Path:
+    database = settings.DATABASES["default"]
+    beside = Path(database["NAME"]).parent if database["ENGINE"].endswith("sqlite3") else settings.BASE_DIR / "var"
+    return Path(beside)
 
 
 def use(other: FakeProvider | None) -> None:
