@@ -100,3 +100,32 @@ def press_for_ever(entity_id: int, name: str, acknowledgements: str) -> None:
         outcome = _execute("metered", entity, key, NOON, True)
         os.write(descriptor, f"{outcome.kind} {key}\n".encode())
         time.sleep(random.uniform(0, 0.002))
+
+
+def tell_all(entity_id: int, seed: int) -> int:
+    """Tell of one payment by three events, of two refunds and of a dispute that is won, twice, until all could be tied."""
+    from billing.payments.connectors.facts import DisputeState
+    from billing.payments.purchases import NotYetTied
+    from tests.payments import support
+
+    entity = BillableEntity.objects.get(pk=entity_id)
+    payments = [
+        support.paid(session_id="cs_1"),
+        support.paid(invoice_id="in_1"),
+        support.paid(amount_minor=None, invoice_id="in_1"),
+    ]
+    others = [
+        support.refunded(250, "re_1"),
+        support.refunded(150, "re_2"),
+        support.disputed(DisputeState.OPENED),
+        support.disputed(DisputeState.WON),
+    ]
+    waiting: list[Any] = (payments + others) * 2
+    random.Random(seed).shuffle(waiting)
+    while waiting:
+        fact = waiting.pop(0)
+        try:
+            support.confirm(fact, entity) if fact in payments else support.tell(fact)
+        except NotYetTied:
+            waiting.append(fact)
+    return support.confirm(payments[0], entity).purchase.pk
