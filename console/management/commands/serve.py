@@ -12,6 +12,7 @@ from billing.payments.fake.courier import accompany
 from billing.worker.embedded import embed
 from console.demo import LOGINS, PASSWORD
 from mozaiks.workspaces.models import User
+from realtime.protocol import Sockets
 
 GRACE_SECONDS = 5
 #: Frames of sockets beyond this end the connection unread; the protocol's own limit, which is told, is 8 KiB.
@@ -51,6 +52,7 @@ class Command(BaseCommand):
             lifespan="on",
             log_config=None,
             timeout_graceful_shutdown=GRACE_SECONDS,
+            ws=Sockets,
             ws_max_size=LARGEST_FRAME,
             ws_per_message_deflate=False,
             ws_ping_interval=PING_SECONDS,
