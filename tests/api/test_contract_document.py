@@ -14,6 +14,7 @@ from billing.api.answers import LimitationAnswer, LimitationsAnswer
 from billing.api.checks import DecisionAnswer, UnlockAnswer
 from billing.api.explanations import ExplanationAnswer, LotAnswer, OperationAnswer
 from billing.api.plan_state import PlanSettingsAnswer, PlanStateAnswer
+from billing.payments.connectors import base as connectors
 from mozaiks.kit import errors
 from mozaiks.kit.api import CODE_BY_STATUS
 
@@ -21,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = (ROOT / "docs" / "contracts.md").read_text(encoding="utf-8")
 EXAMPLES = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL)]
 #: Kinds that never leave the house under their own code.
-INNER = {"FAILURE", "LIMIT_REACHED", "PAYMENT_REQUIRED", "UPSTREAM_FAILED", "TOO_MANY_REQUESTS"}
+INNER = {"FAILURE", "LIMIT_REACHED", "NOT_SUPPORTED", "PAYMENT_REQUIRED", "UPSTREAM_FAILED", "TOO_MANY_REQUESTS"}
 
 
 def test_the_examples_have_the_fields_of_the_answers() -> None:
@@ -42,8 +43,8 @@ def test_the_fields_of_explanations_and_plan_states_are_named_in_their_order() -
 
 
 def test_every_code_has_its_row_and_every_row_is_a_code() -> None:
-    rows = re.findall(r"^\| .*? \| .*? \| `([A-Z_]+)` \|", DOCUMENT, re.MULTILINE)
-    modules: list[Any] = [errors, billing_errors]
+    rows = re.findall(r"^\| .*? \| .*? \| `([A-Za-z_]+)` \|", DOCUMENT, re.MULTILINE)
+    modules: list[Any] = [errors, billing_errors, connectors]
     codes = {
         kind.default_code
         for module in modules
