@@ -5,6 +5,7 @@ The settings, read once from the environment and ``.env`` through readers that r
 """
 
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +144,14 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = ENV.url("REDIS_URL", schemes=("redis", "rediss", "unix"))
 if REDIS_URL:
     # redis-py's default read timeout would cut idle subscriptions off; a pool of 100 would refuse the 101st.
-    REDIS_HOST = {"address": REDIS_URL, "socket_timeout": None, "max_connections": 10_000}
+    REDIS_HOST: dict[str, Any] = {"address": REDIS_URL, "socket_timeout": None, "max_connections": 10_000}
+    if not REDIS_URL.startswith("unix"):
+        # Who only listens would never learn that the other end is gone: the kernel asks, after 15 seconds of silence.
+        keepalive = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+        REDIS_HOST["socket_keepalive"] = True
+        REDIS_HOST["socket_keepalive_options"] = {
+            getattr(socket, name): value for name, value in keepalive.items() if hasattr(socket, name)
+        }
     CHANNEL_LAYERS: dict[str, Any] = {
         "default": {
             "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
