@@ -14,12 +14,19 @@ from typing import Any
 from billing.engine.types import AdjustmentKind
 from billing.entitlements.resolvers import definition_by_id
 from billing.models import AssignmentProviderDetail, GrantAdjustment, GrantEnding, Purchase, PurchaseAdjustment
-from billing.models.purchases import PurchaseStatus
+from billing.models.purchases import PurchaseAction, PurchaseActionStatus, PurchaseStatus
 from billing.payments.taking_back import grants_of, went_back
 from console.words import FLAGS, money
 
 #: How many of each kind the page shows; nobody has been seen with more.
 MOST = 100
+#: What a dispute's status means.
+DISPUTES = {
+    PurchaseActionStatus.RECORDED: "open",
+    PurchaseActionStatus.SUCCEEDED: "lost",
+    PurchaseActionStatus.NOOP: "won",
+    PurchaseActionStatus.FAILED: "failed",
+}
 TONES = {PurchaseStatus.CONFIRMED: "good", PurchaseStatus.DISPUTED: "bad"}
 
 
@@ -34,8 +41,29 @@ class GrantLine:
 
     @property
     def left(self) -> int | None:
-        """What it gives now, used or not; None is unlimited."""
+        """What it gives now, used or not; None is unlimited. Frozen or ended it gives nothing."""
+        if self.frozen or self.grant.ended_at is not None:
+            return 0
         return None if self.grant.amount is None else self.grant.amount - self.taken
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tried:
+    """Something that was tried on the purchase, and how it ended, in a word with a tone."""
+
+    row: PurchaseAdjustment
+
+    @property
+    def word(self) -> str:
+        if self.row.action == PurchaseAction.DISPUTE:
+            return DISPUTES[PurchaseActionStatus(self.row.status)]
+        return str(self.row.get_status_display())
+
+    @property
+    def tone(self) -> str:
+        good = self.row.action != PurchaseAction.DISPUTE
+        tones = {PurchaseActionStatus.SUCCEEDED: "good" if good else "bad", PurchaseActionStatus.FAILED: "bad"}
+        return tones.get(PurchaseActionStatus(self.row.status), "plain")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +72,7 @@ class PurchasePage:
 
     purchase: Purchase
     grants: list[GrantLine]
-    adjustments: list[PurchaseAdjustment]
+    tried: list[Tried]
     subscription: AssignmentProviderDetail | None
     given_back_minor: int
 
@@ -65,6 +93,10 @@ class PurchasePage:
     def kept(self) -> str:
         """What of the payment is still ours."""
         return money(self.purchase.amount_minor - self.given_back_minor, self.purchase.currency)
+
+    @property
+    def is_disputed(self) -> bool:
+        return PurchaseStatus(self.purchase.status) is PurchaseStatus.DISPUTED
 
     @property
     def is_whole(self) -> bool:
@@ -92,7 +124,7 @@ def purchase_page(purchase: Purchase) -> PurchasePage:
     return PurchasePage(
         purchase=purchase,
         grants=_grants(purchase),
-        adjustments=adjustments,
+        tried=[Tried(row=row) for row in adjustments],
         subscription=_subscription(purchase),
         given_back_minor=went_back(adjustments),
     )

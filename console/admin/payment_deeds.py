@@ -39,10 +39,12 @@ class MoneyForm(Reasoned):
 
     amount = forms.DecimalField(max_digits=18, widget=UnfoldAdminTextInputWidget({"inputmode": "decimal"}))
 
-    def __init__(self, *args: Any, currency: str, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, currency: str, left: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.currency = currency
         self.fields["amount"].label = f"Amount ({currency})"
+        if left:
+            self.fields["amount"].help_text = f"Empty: all that is left, {left}."
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
@@ -61,7 +63,6 @@ class RefundForm(MoneyForm):
         required=False,
         max_digits=18,
         widget=UnfoldAdminTextInputWidget({"inputmode": "decimal"}),
-        help_text="Empty: all that is left.",
     )
 
 
@@ -121,6 +122,9 @@ class Refund(MoneyDeed):
 
     title = "Refund"
     form_class = RefundForm
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"left": self.price(taking_back.refundable(self.row))}
 
     def do(self, said: dict[str, Any], *, now: datetime) -> PurchaseAdjustment:
         with self.in_whole_units(said):

@@ -135,7 +135,8 @@ class PurchaseAdmin(payment_deeds.Permitted, Exported, Ledger):
 
     @admin.display(description="Bought")
     def bought(self, purchase: Purchase) -> str:
-        return link(purchase.product or purchase.plan, purchase.display_name or None)
+        sold = purchase.product or purchase.plan
+        return purchase.display_name or "-" if sold is None else link(sold, purchase.display_name or None)
 
     @admin.display(description="Price")
     def price(self, purchase: Purchase) -> str:

@@ -6,7 +6,8 @@ CODE = "How programs call it: letters, digits, dots and dashes, such as %s. It s
 MINOR = "In minor units of the currency: 1900 EUR is 19.00. 0 is free. Empty: it is not for sale here."
 CURRENCY = "Three capital letters, such as EUR. Needed for a price above 0."
 PROVIDER = "Who collects the price: stripe, managed or mock. Empty: nobody does."
-PRICE_ID = "The price's own id at the provider. Needed where a provider collects it."
+PRICE_ID = "The price's own id at the provider, such as price_1PqX: what was paid is known by it. Needed where a provider collects it."
+PRODUCT_ID = "The product's own id at the provider. Only to find it there."
 METADATA = "An object of your own, kept and never read by the engine."
 
 PLAN_LABELS = {
@@ -25,13 +26,14 @@ PLAN_HELP = {
     "name": "What customers see.",
     "is_active": "May be chosen. Who is on it stays on it when it is switched off.",
     "is_default": "New workspaces start on it. It takes the place of the default before.",
-    "trial_days": "0: no trial.",
+    "trial_days": "How long it may be tried for nothing, once a customer. Then the default plan follows. 0: no trial.",
     "checkout_unit_amount_minor": MINOR,
     "checkout_currency": CURRENCY,
     "checkout_interval": "Needed for a price above 0.",
     "checkout_interval_count": "2 with month is every two months.",
     "checkout_provider": PROVIDER,
     "checkout_provider_price_id": PRICE_ID,
+    "checkout_provider_product_id": PRODUCT_ID,
     "plugins": 'A list of plugins its customers may use, names or patterns: ["reports-*"]. ["*"] is all of them.',
     "plugin_tiers": 'The tier a plugin runs in, by its name: {"reports": "gold"}.',
     "metadata_json": METADATA,
@@ -54,6 +56,7 @@ PRODUCT_HELP = {
     "price_interval": "Empty: paid once.",
     "provider": PROVIDER,
     "provider_price_id": PRICE_ID,
+    "provider_product_id": PRODUCT_ID,
     "metadata_json": METADATA,
 }
 

@@ -225,7 +225,9 @@ def test_a_dispute_is_to_be_read_on_the_page(operator: Client, purchase: Purchas
 
     answer = operator.get(address(Purchase, "change", purchase.pk))
 
-    assert [(line.grant.amount, line.frozen) for line in answer.context["page"].grants] == [(100, True)]
+    assert [(line.grant.amount, line.left, line.frozen) for line in answer.context["page"].grants] == [(100, 0, True)]
+    assert [(tried.row.action, tried.word) for tried in answer.context["page"].tried] == [("dispute", "open")]
+    assert b"A dispute is open" in answer.content
     assert answer.context["page"].tone == "bad"
     assert "Refund" not in _buttons(operator, purchase)
 
