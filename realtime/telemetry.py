@@ -29,7 +29,7 @@ REFUSED = Counter(
 )
 DROPPED = Counter(
     "realtime_sockets_dropped_total",
-    "Sockets closed from here, by reason (flood, slow, shut_out, failed).",
+    "Sockets closed from here, by reason (flood, slow, shut_out).",
     ["reason"],
     registry=REGISTRY,
 )
