@@ -136,7 +136,8 @@ def test_the_payment_may_be_told_last(story: str) -> None:
     Purchase.objects.filter(pk=bought.pk).update(
         provider_payment_id=None, provider_invoice_id=None, dedupe_key=f"done:{bought.pk}"
     )
-    live_through((*STORIES[story], paid()), last)
+    with_payment_last: list[Fact] = [*STORIES[story], paid()]
+    live_through(tuple(with_payment_last), last)
 
     again = Purchase.objects.get(provider_payment_id="pi_1")
     assert (given(again), again.status) == (grants, status)
