@@ -167,7 +167,7 @@ BILLING = (
 SELLS = "401 404 403 403 201 404 201"
 #: What the mock connector, which sells nothing, cannot do.
 CANNOT = "401 404 403 403 501 404 501"
-PAYMENTS = (
+PAYMENTS: tuple[tuple[str, str, str, Any], ...] = (
     ("POST", "billing/checkout", SELLS, {"productCode": "known", "quantity": 2, "successPath": "/paid"}),
     ("DELETE", "billing/checkout", MANAGE, None),
     ("POST", "billing/portal", CANNOT, {}),

@@ -32,7 +32,8 @@ CROWD = 6
 
 def at_once(jobs: Sequence[Callable[[], Any]]) -> list[Any]:
     """What came of each: what it returned, or the code of its failure."""
-    started, outcomes = threading.Barrier(len(jobs)), [None] * len(jobs)
+    started = threading.Barrier(len(jobs))
+    outcomes: list[Any] = [None] * len(jobs)
 
     def run(number: int, job: Callable[[], Any]) -> None:
         try:
@@ -50,7 +51,7 @@ def at_once(jobs: Sequence[Callable[[], Any]]) -> list[Any]:
         member.start()
     for member in crowd:
         member.join(timeout=60)
-    return list(outcomes)
+    return outcomes
 
 
 @pytest.fixture
