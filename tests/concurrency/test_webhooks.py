@@ -121,8 +121,9 @@ def test_workers_killed_at_any_moment_lose_nothing_and_do_nothing_twice(entity: 
     assert set(BillingEvent.objects.values_list("status", flat=True)) == {"processed"}
 
 
+@pytest.mark.slow
 def test_thousands_of_replays_have_one_effect(entity: BillableEntity) -> None:
-    replays = int(os.environ.get("MOZAIKS_REPLAYS", "2000"))
+    replays = int(os.environ.get("MOZAIKS_REPLAYS", "6000"))
     key = told("evt_1", paid(entity))
 
     for _ in range(replays):
