@@ -36,7 +36,7 @@ class Store:
         self._lock = threading.RLock()
         self._depth = 0
         self._connection = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None, timeout=20)
-        self._connection.executescript(SCHEMA)
+        self._connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + SCHEMA)
 
     @contextmanager
     def writing(self) -> Iterator[None]:

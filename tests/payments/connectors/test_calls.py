@@ -127,6 +127,13 @@ def test_an_invoice_that_is_not_paid_yet_is_told_by_nobody() -> None:
     assert list(fake.connector().enrich(AN_EVENT, [tied])) == [tied]
 
 
+def test_an_answer_that_comes_late_is_an_answer() -> None:
+    fake = make_fake()
+    fake.fail("delay", seconds=0.05)
+
+    assert fake.connector().checkout(order_of("price_pro")).session_id
+
+
 def test_without_a_key_events_are_taken_as_they_are() -> None:
     tied = PaymentConfirmed(whose=Whose(), paid_at=NOON, payment_id="pi_1")
 
