@@ -254,7 +254,8 @@ def _write(
             setattr(promoted, name, value)
         promoted.save(update_fields=list(begun))
         return promoted
-    anchor = anchor_of(entity_id, before) or stretch.billing_anchor_at or stretch.start
+    # The first assignment may be of a later period than the first: its provider says where they count from.
+    anchor = anchor_of(entity_id, before) or min(stretch.billing_anchor_at or stretch.start, stretch.start)
     said = {"anchor_at": anchor, **_said(stretch, before), **columns}
     return PlanAssignment.objects.create(billable_entity_id=entity_id, created_at=now, **begun, **said)
 

@@ -253,7 +253,9 @@ def promote_now(life: Life) -> None:
     if life.unnumbered:
         promote_due(life.entity.pk, life.now)
         learn(life)
-        assert not life.unnumbered, "a change that has begun was not noted"
+        rows = PlanAssignment.objects.for_entity(life.entity.pk).order_by("pk")
+        told = list(rows.values_list("plan__code", "status", "period_start_at", "period_end_at", "billing_anchor_at"))
+        assert not life.unnumbered, f"what has begun was not noted: {life.unnumbered} of {told}"
 
 
 def learn(life: Life) -> None:
