@@ -12,6 +12,7 @@ from billing.models.fields import (
     CODE_LENGTH,
     REQUEST_ID_LENGTH,
     AppendOnlyQuerySet,
+    AppendOnlyRow,
     definition,
     in_values,
     key,
@@ -30,7 +31,7 @@ class ConsumptionQuerySet(AppendOnlyQuerySet["Consumption"]):
         return self.filter(subject_id=subject_id)
 
 
-class Consumption(models.Model):
+class Consumption(AppendOnlyRow):
     """
     Units used (``amount`` > 0) or given back (< 0, with ``reverses``).
 
@@ -88,7 +89,7 @@ class AllocationQuerySet(AppendOnlyQuerySet["Allocation"]):
     """Written once."""
 
 
-class Allocation(models.Model):
+class Allocation(AppendOnlyRow):
     """
     Units one lot paid: a share of a consumption, or a settlement of the window's overage.
 

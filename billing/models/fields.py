@@ -28,6 +28,24 @@ class AppendOnlyQuerySet(models.QuerySet[Row]):
         raise TypeError(f"{self.model._meta.db_table} is append-only: rows are never deleted")
 
 
+class AppendOnlyRow(models.Model):
+    """A fact that was loaded is not saved and not deleted either: both would pass by the queryset."""
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Write a new row. :raises TypeError: it is there already."""
+        if not self._state.adding:
+            raise TypeError(f"{self._meta.db_table} is append-only: rows are never changed")
+        kwargs["force_insert"] = True  # a row whose id was chosen would be looked for, and changed where it is there
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """:raises TypeError: always."""
+        raise TypeError(f"{self._meta.db_table} is append-only: rows are never deleted")
+
+
 def choices(kind: type[StrEnum]) -> list[tuple[str, str]]:
     """The values of an enum as field choices, with words an operator reads."""
     return [(member.value, member.value.replace("_", " ")) for member in kind]

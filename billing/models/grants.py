@@ -21,6 +21,7 @@ from billing.models.fields import (
     KEY_LENGTH,
     PROVIDER_LENGTH,
     AppendOnlyQuerySet,
+    AppendOnlyRow,
     definition,
     in_values,
     key,
@@ -46,7 +47,7 @@ class GrantQuerySet(AppendOnlyQuerySet["Grant"]):
         )
 
 
-class Grant(models.Model):
+class Grant(AppendOnlyRow):
     """Units given to a subject. ``amount`` NULL is unlimited; ``expires_at`` NULL is never."""
 
     subject_type = subject_type()
@@ -103,7 +104,7 @@ class GrantEndingQuerySet(AppendOnlyQuerySet["GrantEnding"]):
     """Written once."""
 
 
-class GrantEnding(models.Model):
+class GrantEnding(AppendOnlyRow):
     """A grant ended before its expiry. A grant ends once."""
 
     subject_type = subject_type()
@@ -139,7 +140,7 @@ class GrantAdjustmentQuerySet(AppendOnlyQuerySet["GrantAdjustment"]):
     """Written once."""
 
 
-class GrantAdjustment(models.Model):
+class GrantAdjustment(AppendOnlyRow):
     """Units taken back from a grant, or a grant frozen and released."""
 
     subject_type = subject_type()

@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from billing.engine.types import HoldStatus
 from billing.models.fields import (
     AppendOnlyQuerySet,
+    AppendOnlyRow,
     definition,
     in_values,
     key,
@@ -89,7 +90,7 @@ class HoldEventQuerySet(AppendOnlyQuerySet["HoldEvent"]):
     """Written once."""
 
 
-class HoldEvent(models.Model):
+class HoldEvent(AppendOnlyRow):
     """One step in the life of a hold: opened, extended, captured, released, expired."""
 
     hold = loose("billing.Hold")

@@ -10,6 +10,7 @@ from billing.models.fields import (
     CODE_LENGTH,
     REQUEST_ID_LENGTH,
     AppendOnlyQuerySet,
+    AppendOnlyRow,
     definition,
     in_values,
     key,
@@ -30,7 +31,7 @@ class OperationQuerySet(AppendOnlyQuerySet["Operation"]):
     """Written once."""
 
 
-class Operation(models.Model):
+class Operation(AppendOnlyRow):
     """The first answer to a keyed operation, given again to every repeat."""
 
     subject_type = subject_type()

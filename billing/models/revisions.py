@@ -7,7 +7,7 @@ from typing import Self
 
 from django.db import models
 
-from billing.models.fields import CODE_LENGTH, KEY_LENGTH, AppendOnlyQuerySet, in_values, one_of
+from billing.models.fields import CODE_LENGTH, KEY_LENGTH, AppendOnlyQuerySet, AppendOnlyRow, in_values, one_of
 
 
 class CatalogKind(StrEnum):
@@ -34,7 +34,7 @@ class RevisionQuerySet(AppendOnlyQuerySet["CatalogRevision"]):
         return self.filter(kind=kind, code=code)
 
 
-class CatalogRevision(models.Model):
+class CatalogRevision(AppendOnlyRow):
     """
     A plan, product or definition as it was from ``created_at`` on: all of its fields and what it granted, as a document has it.
 

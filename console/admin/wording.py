@@ -6,7 +6,7 @@ CODE = "How programs call it: letters, digits, dots and dashes, such as %s. It s
 MINOR = "In minor units of the currency: 1900 EUR is 19.00. 0 is free. Empty: it is not for sale here."
 CURRENCY = "Three capital letters, such as EUR. Needed for a price above 0."
 PROVIDER = "Who collects the price: stripe, managed or mock. Empty: nobody does."
-PRICE_ID = "The price's own id at the provider, such as price_1PqX: what was paid is known by it. Needed where a provider collects it."
+PRICE_ID = "The price's own id at the provider: what was paid is known by it. Needed where a provider collects it."
 PRODUCT_ID = "The product's own id at the provider. Only to find it there."
 METADATA = "An object of your own, kept and never read by the engine."
 
