@@ -136,8 +136,7 @@ def test_the_payment_may_be_told_last(story: str) -> None:
     Purchase.objects.filter(pk=bought.pk).update(
         provider_payment_id=None, provider_invoice_id=None, dedupe_key=f"done:{bought.pk}"
     )
-    with_payment_last: list[Fact] = [*STORIES[story], paid()]
-    live_through(tuple(with_payment_last), last)
+    live_through((*STORIES[story], paid()), last)
 
     again = Purchase.objects.get(provider_payment_id="pi_1")
     assert (given(again), again.status) == (grants, status)
@@ -147,7 +146,8 @@ def test_the_payment_may_be_told_last(story: str) -> None:
 
 def test_units_used_in_between_stay_used_and_no_more_than_is_left_is_taken_in_any_order() -> None:
     pack((CreditsFactory(), 100))
-    for order in permutations([refunded(500, "re_1"), refunded(250, "re_2"), disputed(LOST, 100)]):
+    facts: list[Fact] = [refunded(500, "re_1"), refunded(250, "re_2"), disputed(LOST, 100)]
+    for order in permutations(facts):
         entity: BillableEntity = BillableEntityFactory()
         purchase = confirm(paid(), entity).purchase
         charge(entity, 60, now=NOON)
