@@ -24,11 +24,13 @@ import json  # noqa: E402
 import resource  # noqa: E402
 import tempfile  # noqa: E402
 import time  # noqa: E402
+from contextlib import suppress  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 from channels_redis.pubsub import RedisPubSubChannelLayer  # noqa: E402
 from django.db import connection  # noqa: E402
 from websockets.asyncio.client import ClientConnection, connect  # noqa: E402
+from websockets.exceptions import ConnectionClosed  # noqa: E402
 
 from mozaiks.kit import clock  # noqa: E402
 from mozaiks.workspaces import tokens  # noqa: E402
@@ -66,6 +68,7 @@ class Crowd:
         self.clients: list[ClientConnection] = []
         self.published: dict[int, float] = {}
         self.delays: list[float] = []
+        self.lost: list[int | None] = []
         self._opening = asyncio.Semaphore(AT_ONCE)
 
     async def join(self, server: Server, slug: str, secret: str) -> None:
@@ -83,6 +86,11 @@ class Crowd:
         self.clients.append(client)
 
     async def listen(self, client: ClientConnection) -> None:
+        with suppress(ConnectionClosed):
+            await self._hear(client)
+        self.lost.append(client.close_code)
+
+    async def _hear(self, client: ClientConnection) -> None:
         async for text in client:
             heard = time.perf_counter()
             self.delays.append(heard - self.published[json.loads(text)["event"]["entityId"]])
@@ -123,6 +131,7 @@ async def measure(server: Server, places: list[tuple[int, str, str]], *, each: i
             await asyncio.sleep(0.5)
         await arrived(crowd, rounds * number)
         report(what, crowd.delays, expected=rounds * number)
+    print(f"connections lost: {len(crowd.lost)} {sorted(map(str, crowd.lost))[:10]}")
     for task in listening:
         task.cancel()
     await asyncio.gather(*(client.close() for client in crowd.clients), return_exceptions=True)
