@@ -10,6 +10,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSpli
 from mozaiks.kit.api import no_such_door
 from mozaiks.kit.doors import metrics
 from mozaiks.kit.health import health
+from mozaiks.workspaces.guessing import guarded
 from mozaiks.workspaces.pages import Home, SignIn
 
 handler400 = "mozaiks.kit.api.bad_request"
@@ -38,10 +39,11 @@ def pretend_urls() -> list[URLPattern | URLResolver]:
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", Home.as_view(extra_context=DESK), name="home"),
-    path("login/", SignIn.as_view(extra_context=DESK), name="login"),
+    path("login/", guarded(SignIn.as_view(extra_context=DESK)), name="login"),
     path("logout/", auth_views.LogoutView.as_view(), name="logout"),
     *guest_pages(),
     *pretend_urls(),
+    path("admin/login/", guarded(admin.site.login)),
     path("admin/", admin.site.urls),
     path("health", health, name="health"),
     path("metrics", metrics, name="metrics"),
