@@ -81,7 +81,7 @@ def site(
     name = f"{connection.settings_dict['NAME']}_site"
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute(f"DROP DATABASE IF EXISTS `{name}`")
-        cursor.execute(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4")
+        cursor.execute(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
     with served(folder, f"{os.environ['TEST_DATABASE_URL'].rpartition('/')[0]}/{name}") as found:
         yield found
     with django_db_blocker.unblock(), connection.cursor() as cursor:
