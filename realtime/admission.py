@@ -47,9 +47,13 @@ class Seat:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Standing:
-    """What is true now of visitors that came in before: who of them still may be here, and as what in which workspace."""
+    """
+    What is true now of visitors that came in before: who of them still may be here, and as what in which of the ``workspaces``
+    that were asked about. Of others nothing is known.
+    """
 
     welcome: frozenset[Visitor]
+    workspaces: frozenset[int]
     permissions: Mapping[tuple[int, int], frozenset[str]]
 
     def permissions_of(self, visitor: Visitor, workspace_id: int) -> frozenset[str] | None:
@@ -158,7 +162,8 @@ def standing_of(visitors: Sequence[Visitor], workspace_ids: Iterable[int], *, no
     usable = set(ApiToken.objects.usable_at(now).filter(pk__in=by_token).values_list("pk", flat=True))
     sessions = _living_sessions(visitors, now)
     hashes = {user_id: _hashes(user) for user_id, user in users.items()}
-    members = Membership.objects.filter(user_id__in=users, workspace_id__in=set(workspace_ids))
+    asked = frozenset(workspace_ids)
+    members = Membership.objects.filter(user_id__in=users, workspace_id__in=asked)
     return Standing(
         welcome=frozenset(
             visitor
@@ -170,6 +175,7 @@ def standing_of(visitors: Sequence[Visitor], workspace_ids: Iterable[int], *, no
                 else visitor.session_key in sessions and visitor.session_hash in hashes[visitor.user_id]
             )
         ),
+        workspaces=asked,
         permissions={(each.user_id, each.workspace_id): each.permissions for each in members},
     )
 

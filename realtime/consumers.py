@@ -192,6 +192,8 @@ class Socket:
     def settle(self, standing: Standing) -> None:
         """Give up at once what is not allowed any more, and say so."""
         for (topic, workspace_id), subscription in tuple(self._subscriptions.items()):
+            if workspace_id not in standing.workspaces:
+                continue  # subscribed since the question was asked, and looked at then
             permissions = standing.permissions_of(self.visitor, workspace_id)
             for surface in tuple(subscription.surfaces):
                 if permissions is None or not subscription.topic.lets_hear(surface, permissions):

@@ -168,6 +168,19 @@ async def test_what_no_signal_tells_is_found_by_the_sweep(town: Town) -> None:
     assert (await client.hear())["type"] == "unsubscribed"
 
 
+async def test_who_subscribes_while_everybody_is_asked_after_keeps_the_subscription(town: Town) -> None:
+    client = await connected(cookie=town.of_alice)
+    await client.say(type="ping")
+    (socket,) = hub.hub()._sockets()
+    of_before = await aside(admission.standing_of, [socket.visitor], socket.workspace_ids(), now=clock.now())
+
+    await client.subscribe(town.acme)
+    socket.settle(of_before)
+    await publish(limits_changed(town.acme))
+
+    assert (await client.hear())["type"] == "event"
+
+
 async def test_a_membership_that_ends_while_it_is_asked_for_lets_nobody_listen(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
