@@ -22,7 +22,7 @@ from billing.entitlements.allowances import Allowance, lock_many
 from billing.entitlements.announcements import source_of
 from billing.entitlements.facts import Facts, LedgerLine, load_ledger, sum_up
 from billing.entitlements.grants import look_at_schedule, write_endings
-from billing.entitlements.passing import bring_row_up_to_date, load_facts
+from billing.entitlements.passing import load_facts
 from billing.entitlements.resolvers import definition_by_id
 from billing.entitlements.spending import settle_overage
 from billing.entitlements.writing import write
@@ -108,7 +108,6 @@ def adjust(
         return Adjusted()
     for allowance in scene.allowances.values():
         settle_overage(allowance)
-        bring_row_up_to_date(allowance)
     write(list(scene.allowances.values()), source=source_of([source[0]]))
     return Adjusted(
         taken=taken,

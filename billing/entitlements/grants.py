@@ -31,7 +31,7 @@ from billing.entitlements import sql, telemetry
 from billing.entitlements.allowances import Allowance, lock_many
 from billing.entitlements.announcements import source_of
 from billing.entitlements.facts import Facts, load_schedule
-from billing.entitlements.passing import bring_row_up_to_date, load_facts, load_lots, place_window
+from billing.entitlements.passing import load_facts, load_lots, place_window
 from billing.entitlements.resolvers import DefinitionInfo, definition_by_id
 from billing.entitlements.spending import settle_overage
 from billing.entitlements.writing import write
@@ -175,7 +175,6 @@ def record(
     look_at_schedule(subject_id, by_definition)
     for allowance in allowances:
         settle_overage(allowance)
-        bring_row_up_to_date(allowance)
     write(allowances, source=source_of([grant.source_type for grant in new] or [source[0]]))
     versions = {allowance.info.code: allowance.row.version for allowance in allowances}
     return Recorded(inserted=tuple(inserted), existing=existing, ended=tuple(ended), versions=versions)

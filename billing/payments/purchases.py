@@ -7,11 +7,14 @@ a payment yet waits, and makes no second row.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 import structlog
+from django.db import DEFAULT_DB_ALIAS
 
 from billing.engine import keys
 from billing.entitlements import deeds
@@ -22,8 +25,8 @@ from billing.models import BillingEvent, Plan, Product, Purchase
 from billing.models.purchases import PurchaseKind
 from billing.payments import sold, taking_back
 from billing.payments.connectors.facts import PaymentConfirmed
-from mozaiks.kit.cursors import fetch
-from mozaiks.kit.db import requires_transaction
+from mozaiks.kit.cursors import execute, fetch
+from mozaiks.kit.db import db_time, requires_transaction
 from mozaiks.kit.errors import Conflict
 
 log = structlog.get_logger(__name__)
@@ -46,6 +49,10 @@ _LOOKS = {
         "SELECT id FROM billing_purchases WHERE provider = %s AND provider_checkout_session_id = %s"
     ),
 }
+_COLUMNS = [column for column in Purchase._meta.local_concrete_fields if not column.primary_key]
+_INSERT = "INSERT INTO billing_purchases ({columns}) VALUES ({marks})".format(  # noqa: S608 - names of our own columns
+    columns=", ".join(str(column.column) for column in _COLUMNS), marks=", ".join(["%s"] * len(_COLUMNS))
+)
 
 
 class NotYetTied(Conflict):
@@ -241,6 +248,21 @@ def _save(purchase: Purchase, bought: sold.Sold | None, *, fresh: bool, now: dat
     if not fresh:
         taking_back.bring_along(purchase, now=now)
     return recorded
+
+
+def _insert(purchase: Purchase) -> None:
+    """Write a new purchase by a constant statement: of all a payment costs us, the ORM's insert was a quarter."""
+    values = (getattr(purchase, column.attname) for column in _COLUMNS)
+    purchase.pk = execute(_INSERT, [_stored(value) for value in values])
+    purchase._state.adding, purchase._state.db = False, DEFAULT_DB_ALIAS
+
+
+def _stored(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return db_time(value)
+    if isinstance(value, StrEnum):
+        return value.value
+    return json.dumps(value) if isinstance(value, dict) else value
 
 
 def _dedupe_key(purchase: Purchase) -> str:
