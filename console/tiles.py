@@ -152,7 +152,7 @@ def _ledger(request: HttpRequest, events: Events, *, now: datetime) -> Tile:
 def _purchases(request: HttpRequest, backlog: Backlog) -> Tile:
     title = "Purchases"
     if not backlog.flagged:
-        return Tile(title=title, word="none to look at", sentence="Every payment is tied to a sale.", tone="good")
+        return Tile(title=title, word="none flagged", sentence="Every payment is tied to a sale.", tone="good")
     may = request.user.has_perm("billing.view_purchase")
     path = f"{reverse('admin:billing_purchase_changelist')}?flagged=yes" if may else ""
     word = f"{_many(backlog.flagged)} to look at"

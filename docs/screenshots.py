@@ -55,7 +55,8 @@ class Picture:
     """
     A page as somebody sees it, in a window of some size in pixels.
 
-    ``steps`` are conditions and what is done as soon as they hold, as JavaScript; ``until`` has to hold in the end.
+    ``steps`` are conditions and what is done as soon as they hold, as JavaScript; ``until`` has to hold in the end. ``after`` is
+    what somebody did before, of which no picture is taken.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Picture:
     height: int = 900
     steps: tuple[tuple[str, str], ...] = ()
     until: str = "true"
+    after: Picture | None = None
 
 
 OPERATION = "document.querySelector('#operations-limits-list_limitations')"
@@ -85,6 +87,29 @@ def typed(name: str, text: str) -> str:
 ANSWER = f"{OPERATION}.querySelector('.live-responses-table .microlight')"
 SHOW_ANSWER = f"{OPERATION}.querySelector('.execute-wrapper, .btn-group').scrollIntoView(); {ANSWER}.scrollTop = 0"
 
+BUY = "document.querySelector('form[action$=\"/billing/buy\"]:has([value=calculation_credits_100]) button')"
+PAY = "document.querySelector('main form button[type=submit]')"
+AT_THE_PROVIDER = "location.pathname.startsWith('/pretend/checkout/')"
+PURCHASE = "document.querySelector('#result_list th a')"
+#: The payment is on its way to us: the list is looked at until it is there.
+ARRIVED = f"{PURCHASE} || (setTimeout(() => location.reload(), 400), false)"
+REFUND = "document.querySelector('.mz-deeds a[href$=\"/refund/\"]')"
+AMOUNT, WHY = "document.querySelector('[name=amount]')", "document.querySelector('[name=reason]')"
+HALF = f"{AMOUNT}.value = '2.50'; {WHY}.value = 'Half of them failed.'; {AMOUNT}.form.submit()"
+SEEN = "document.querySelector('main [role=status], #main [role=status]')"
+CONFIRM = "document.querySelector('button[name=_confirmed]')"
+
+BOUGHT = Picture(
+    name="bought",
+    path="/w/globex/billing",
+    username="dana",
+    steps=(
+        (BUY, f"{BUY}.click()"),
+        (f"{AT_THE_PROVIDER} && {PAY}", f"{PAY}.click()"),
+    ),
+    until="location.pathname.startsWith('/w/globex')",
+)
+
 PICTURES = (
     Picture(name="console", path="/admin/", username="operator", height=1000),
     Picture(
@@ -102,6 +127,20 @@ PICTURES = (
         width=1280,
         height=1150,
         until="document.querySelector('[data-live-page]').dataset.line === 'open'",
+    ),
+    Picture(
+        name="purchase",
+        path="/admin/billing/purchase/",
+        username="operator",
+        height=860,
+        after=BOUGHT,
+        steps=(
+            (ARRIVED, f"{PURCHASE}.click()"),
+            (REFUND, f"{REFUND}.click()"),
+            (AMOUNT, HALF),
+            (f"{SEEN} && {CONFIRM}", f"{CONFIRM}.click()"),
+        ),
+        until="location.pathname.endsWith('/change/') && document.querySelector('.mz-badge-warning')",
     ),
     Picture(
         name="limitations",
@@ -190,6 +229,7 @@ def demo(folder: Path) -> Iterator[str]:
         "MOZAIKS_ENFORCE_QUOTAS": "true",
         "DEBUG": "true",
         "REDIS_URL": "",
+        "BILLING_FAKE_PROVIDER": "true",
     }
     for command in (["migrate", "--verbosity", "0"], ["load_demo"]):
         subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=environment, check=True)  # noqa: S603
@@ -238,27 +278,35 @@ def _socket_of(folder: Path) -> str:
     raise TimeoutError("chromium does not listen")
 
 
+def visit(picture: Picture, connection: ClientConnection, base: str) -> Tab:
+    """Somebody of their own goes where the picture is taken."""
+    tab = Tab(connection, base)
+    if picture.username:
+        tab.sign_in(picture.username)
+    tab.ask(
+        "Emulation.setDeviceMetricsOverride",
+        width=picture.width,
+        height=picture.height,
+        deviceScaleFactor=1,
+        mobile=picture.width < 600,
+    )
+    tab.open(picture.path)
+    for condition, script in picture.steps:
+        tab.wait(condition)
+        tab.run(script)
+    tab.wait(picture.until)
+    return tab
+
+
 def take(pictures: tuple[Picture, ...], *, into: Path) -> None:
     """Take ``pictures`` of a demo of their own."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         with demo(folder) as base, browser(folder / "browser") as connection:
             for picture in pictures:
-                tab = Tab(connection, base)
-                if picture.username:
-                    tab.sign_in(picture.username)
-                tab.ask(
-                    "Emulation.setDeviceMetricsOverride",
-                    width=picture.width,
-                    height=picture.height,
-                    deviceScaleFactor=1,
-                    mobile=picture.width < 600,
-                )
-                tab.open(picture.path)
-                for condition, script in picture.steps:
-                    tab.wait(condition)
-                    tab.run(script)
-                tab.wait(picture.until)
+                if picture.after is not None:
+                    visit(picture.after, connection, base)
+                tab = visit(picture, connection, base)
                 tab.picture(into / f"{picture.name}.png", width=picture.width, height=picture.height)
                 print(into / f"{picture.name}.png")  # noqa: T201
 
