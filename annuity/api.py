@@ -40,6 +40,7 @@ def failures(**sentences: str) -> dict[int, OpenApiResponse]:
     known = {
         400: "The request breaks a rule; `fieldErrors` names fields and rules.",
         401: "Nobody is signed in.",
+        402: "The access of the workspace has run out, and the settings lock it then.",
         403: "The role in the workspace does not allow this.",
         404: "There is no such workspace.",
     } | {int(key[1:]): sentence for key, sentence in sentences.items()}

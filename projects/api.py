@@ -37,6 +37,9 @@ KEY_HEADER = OpenApiParameter(
 FAILURES = {
     400: OpenApiResponse(OpenApiTypes.OBJECT, "The request breaks a rule; `fieldErrors` names fields and rules."),
     401: OpenApiResponse(OpenApiTypes.OBJECT, "Nobody is signed in."),
+    402: OpenApiResponse(
+        OpenApiTypes.OBJECT, "The access of the workspace has run out, and the settings lock it then."
+    ),
     403: OpenApiResponse(OpenApiTypes.OBJECT, "The role in the workspace does not allow this."),
     404: OpenApiResponse(OpenApiTypes.OBJECT, "There is no such workspace or project."),
 }
