@@ -67,7 +67,7 @@ def served(folder: Path, database: str) -> Iterator[Site]:
         "MOZAIKS_ENFORCE_QUOTAS": "true",
         "LOG_LEVEL": "WARNING",
         "DATABASE_URL": database,
-        # What plays Stripe remembers beside a SQLite file; where the database is a server that would be the developer's own folder.
+        # What plays Stripe remembers beside a SQLite file; beside a server it would be in the developer's own folder.
         "BILLING_FAKE_PROVIDER": "true" if database.startswith("sqlite") else "false",
         "REDIS_URL": os.environ.get("TEST_REDIS_URL", ""),
         "REDIS_PREFIX": f"mozaiks-site-{port}",
