@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 
 from django.db.models import Q
 
@@ -27,7 +28,6 @@ from billing.payments.connectors.base import (
     CheckoutOrder,
     ConfigurationInvalid,
     PaymentConnector,
-    ProviderError,
 )
 from billing.payments.connectors.facts import CheckoutEnded
 from billing.payments.customers import customer_of, live_subscription
@@ -94,7 +94,8 @@ def open_checkout(
     entity: BillableEntity, wanted: Wanted, *, connector: PaymentConnector, operation_key: str, now: datetime
 ) -> CheckoutSession:
     """
-    The checkout at the provider, open for the customer; the same ``operation_key`` again is the same checkout.
+    The checkout at the provider, open for the customer. The same ``operation_key`` again is the same checkout, unless that one
+    came to nothing.
 
     One that is open for the very same already is given again. Another is looked after first, so that one which is over by
     now is in nobody's way.
@@ -104,7 +105,7 @@ def open_checkout(
     :raises ProviderError: the provider refused, or (``OutcomeUnknown``) did not tell.
     :raises ConfigurationInvalid: the catalog names no price of this provider.
     """
-    row = CheckoutSession.objects.filter(operation_key=operation_key).first()
+    row, operation_key = _attempt(operation_key)
     if row is None:
         row = _begin(entity, wanted, connector.name, operation_key, now=now)
     if row.operation_key != operation_key:
@@ -114,9 +115,7 @@ def open_checkout(
         row = _begin(entity, wanted, connector.name, operation_key, now=now)
         if row.operation_key != operation_key:
             raise CheckoutInProgress("Another checkout has just begun: repeat this shortly.")
-    if row.status == CheckoutStatus.CREATING:
-        return call_provider(row, connector, now=now)
-    return _as_it_ended(row)
+    return call_provider(row, connector, now=now) if row.status == CheckoutStatus.CREATING else row
 
 
 def payment_link(
@@ -177,6 +176,17 @@ def note_ended(fact: CheckoutEnded, *, provider: str, event: BillingEvent | None
     if row.provider_session_id is None:
         CheckoutSession.objects.filter(pk=row.pk).update(provider_session_id=fact.session_id, updated_at=now)
     move(row, status_after(fact.outcome, row), now=now)
+
+
+def _attempt(operation_key: str) -> tuple[CheckoutSession | None, str]:
+    """The checkout of a request that is repeated, and its key; after one that came to nothing the next attempt has its own."""
+    key = operation_key
+    for number in count(1):
+        row = CheckoutSession.objects.filter(operation_key=key).first()
+        if row is None or row.status not in (CheckoutStatus.EXPIRED, CheckoutStatus.FAILED):
+            break
+        key = f"{operation_key}.{number}"
+    return row, key
 
 
 def _begin(
@@ -254,11 +264,3 @@ def _the_same_or_refused(row: CheckoutSession, wanted: Wanted) -> CheckoutSessio
         "expiresAt": utc_z(row.expires_at) if row.expires_at else None,
     }
     raise CheckoutOpen("Another checkout is open: pay it, close it, or wait until it runs out.", details=details)
-
-
-def _as_it_ended(row: CheckoutSession) -> CheckoutSession:
-    """The checkout of a request that is repeated after its answer was lost."""
-    if row.status in (CheckoutStatus.EXPIRED, CheckoutStatus.FAILED):
-        said = row.error_text or "The checkout of this request is over: begin another."
-        raise ProviderError(said)
-    return row

@@ -134,6 +134,15 @@ class TestByCheckout:
         assert [lost.status_code, found.status_code] == [502, 200]
         assert stripe.count("checkout") == CheckoutSession.objects.count() == 1
 
+    def test_after_a_refusal_the_same_key_begins_anew(self, admin: APIClient, stripe: Scripted) -> None:
+        sold("pro", 900)
+        stripe.refuses()
+
+        refused, done = (post(admin, planCode="pro") for _ in range(2))
+
+        assert [refused.status_code, done.status_code] == [502, 200]
+        assert stripe.count("checkout") == 1
+
 
 class TestPreview:
     def test_it_says_what_would_be_exceeded_and_leaves_nothing(self, admin: APIClient, world: World) -> None:

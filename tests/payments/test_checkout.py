@@ -143,14 +143,15 @@ class TestTheProviderFails:
     ) -> None:
         stripe.refuses()
         plan = pro()
-        with pytest.raises(ProviderError):
+        with pytest.raises(ProviderError) as refused:
             begin(entity, stripe, plan=plan)
+        assert refused.value.code == "checkout_provider_error"
         assert CheckoutSession.objects.get().status == "failed"
 
-        assert begin(entity, stripe, "k2", plan=plan).status == "open"
-        with pytest.raises(ProviderError) as again:
-            begin(entity, stripe, "k", plan=plan)
-        assert again.value.code == "checkout_provider_error"
+        again = begin(entity, stripe, plan=plan)
+
+        assert (again.status, again.operation_key) == ("open", "k.1")
+        assert begin(entity, stripe, plan=plan).pk == again.pk
 
     def test_a_lost_answer_is_fetched_with_the_same_key(self, entity: BillableEntity, stripe: Scripted) -> None:
         plan = pro()
