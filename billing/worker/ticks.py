@@ -22,6 +22,8 @@ from mozaiks.kit.errors import Unavailable
 
 #: Events taken up between two looks at whether the worker shall stop.
 EVENTS_AT_ONCE = 20
+#: Calls of payment providers that may come to nothing in one round.
+MOST_FAILURES = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,12 +83,18 @@ def redact_events(now: datetime) -> Iterator[Done]:
 
 
 def reconcile_payments(now: datetime) -> Iterator[Done]:
-    """Checkouts and refunds a crash or a silent provider left unfinished: one provider's call after the other."""
+    """
+    Checkouts and refunds a crash or a silent provider left unfinished: one provider's call after the other.
+
+    While a provider is silent the rest waits for the next round, so that nothing else does.
+    """
     before = reconciling.Reconciled()
     for so_far in reconciling.steps(now=now):
         failed = so_far.failed - before.failed
         yield Done(things=so_far.looked_at - before.looked_at - failed, failed=failed)
         before = so_far
+        if so_far.failed >= MOST_FAILURES:
+            return
 
 
 def forget_answers(now: datetime) -> Iterator[Done]:
@@ -123,11 +131,11 @@ def _apply_plan_change(entity_id: int, now: datetime) -> Done:
 #: was paid is there before what was unpaid ends.
 TICKS = [
     Tick(name="webhook_events", batches=process_events),
-    Tick(name="payments", batches=reconcile_payments),
     Tick(name="plan_changes", batches=apply_plan_changes),
     Tick(name="boundaries", batches=pass_boundaries),
     Tick(name="hold_expiries", batches=note_expiries),
     Tick(name="webhook_payloads", batches=redact_events),
+    Tick(name="payments", batches=reconcile_payments),
     Tick(name="request_answers", batches=forget_answers),
     Tick(name="decisions", batches=prune_decisions),
     Tick(name="usage_days", batches=project_usage),

@@ -18,7 +18,7 @@ from billing.payments.connectors.base import CheckoutSeen, OutcomeUnknown
 from billing.payments.connectors.facts import CheckoutOutcome
 from billing.payments.reconciling import PAUSE, Reconciled, reconcile
 from billing.payments.sessions import KEY_LIFE, LIFETIME, STALE, look_again
-from billing.worker.ticks import reconcile_payments
+from billing.worker.ticks import MOST_FAILURES, reconcile_payments
 from mozaiks.kit.errors import NotFound
 from tests import NOON
 from tests.factories import BillableEntityFactory
@@ -221,6 +221,18 @@ def test_the_worker_does_it_too(entity: BillableEntity, stripe: Scripted) -> Non
 
     assert [done.things for done in reconcile_payments(NOON + STALE)] == [1]
     assert CheckoutSession.objects.get().status == "open"
+
+
+def test_a_silent_provider_keeps_the_worker_for_a_few_calls_only(entity: BillableEntity, stripe: Scripted) -> None:
+    for _ in range(MOST_FAILURES + 2):
+        left_creating(BillableEntityFactory(), stripe)
+    for _ in range(MOST_FAILURES + 2):
+        stripe.down()
+    calls = len(stripe.calls)
+
+    list(reconcile_payments(NOON + STALE))
+
+    assert len(stripe.calls) == calls + MOST_FAILURES
 
 
 def test_the_command_tells_what_it_did_and_goes_on_where_it_was_interrupted(
