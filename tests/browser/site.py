@@ -29,7 +29,7 @@ needs_guests = pytest.mark.skipif(
 
 ROOT = Path(__file__).resolve().parents[2]
 TEAMS = 24
-PATIENCE_SECONDS = 90
+PATIENCE_SECONDS = 180
 PASSWORD = "demo"
 PREPARE = f"""
 from mozaiks.kit.clock import now

@@ -160,6 +160,24 @@ def test_what_changes_while_it_is_read_is_read_once_more(page: Page) -> None:
     assert run(page, script) == 2
 
 
+def test_who_is_told_all_the_time_reads_only_so_often(page: Page) -> None:
+    script = """
+      const key = limitations.workspaceBillingLimitationsQueryKey(billing.scope);
+      const at = [];
+      billing.provide(key, async () => { at.push(performance.now()); });
+      billing.watch(key, () => {});
+      for (let number = 0; number < 40; number += 1) {
+        void billing.invalidate();
+        await new Promise((done) => setTimeout(done, 10));
+      }
+      await billing.get(key);
+      const pauses = at.slice(1).map((each, index) => each - at[index]);
+      return [pauses.length > 0, Math.min(...pauses) >= limitations.LEAST_PAUSE - 1];
+    """
+
+    assert run(page, script) == [True, True]
+
+
 def test_a_read_that_fails_is_tried_again_at_the_next_occasion(page: Page) -> None:
     script = """
       const key = limitations.workspaceBillingLimitationsQueryKey(billing.scope);

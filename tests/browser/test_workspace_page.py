@@ -59,7 +59,7 @@ def test_everything_works_without_scripts(people: Visitor, site: Site) -> None:
 def test_pages_are_accessible_by_day_and_night_and_fit(people: Visitor, width: int) -> None:
     page = people.come_in("dana", "/", width=width)
 
-    for path in ("/", *(f"/w/globex/{place}" for place in PLACES)):
+    for path in ("/", *(f"/w/globex/{place}" for place in (*PLACES, "billing/timeline", "billing/plan?plan=free"))):
         page.goto(f"{people.home}{path}")
         page.evaluate("document.querySelectorAll('details').forEach((closed) => { closed.open = true; })")
 

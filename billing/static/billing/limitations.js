@@ -54,6 +54,9 @@ export const WORKSPACE_BILLING_LIMITS_UPDATED = "workspace.billing.limits.update
 /** Seconds between two looks while the page is visible, whatever the socket does. */
 export const POLL_SECONDS = 30;
 
+/** Milliseconds between two reads of one query, at least: whoever is told of changes all the time still reads only so often. */
+export const LEAST_PAUSE = 100;
+
 /** @param {Scope} scope @returns {QueryKey} */
 export const workspaceBillingLimitationsQueryKey = ({ workspaceSlug }) => ["workspaces", workspaceSlug, "billing", "limitations"];
 
@@ -111,6 +114,7 @@ export const newCommandId = () => globalThis.crypto?.randomUUID?.() ?? `c-${Date
  * @property {unknown} error
  * @property {Promise<T> | null} reading
  * @property {boolean} stale                  invalidated, and not read since
+ * @property {number} readAt                  when it was asked for last, by the page's own clock
  * @property {Set<(value: T) => void>} watchers
  */
 
@@ -171,7 +175,7 @@ export class WorkspaceBilling {
    */
   provide(key, read) {
     const watchers = this.#queries.get(name(key))?.watchers ?? new Set();
-    this.#queries.set(name(key), { key, read, value: undefined, error: null, reading: null, stale: true, watchers });
+    this.#queries.set(name(key), { key, read, value: undefined, error: null, reading: null, stale: true, readAt: -Infinity, watchers });
   }
 
   /** @param {QueryKey} key @returns {Promise<any>} */
@@ -345,7 +349,10 @@ export class WorkspaceBilling {
     query.reading ??= (async () => {
       try {
         while (query.stale) {
+          const rest = query.readAt + LEAST_PAUSE - performance.now();
+          if (rest > 0) await new Promise((done) => setTimeout(done, rest));
           query.stale = false;
+          query.readAt = performance.now();
           query.value = await query.read();
           query.error = null;
           tell(query);

@@ -147,6 +147,8 @@ async function send(page, billing, event) {
         const here = document.getElementById(place.id);
         if (here) become(here, place, false);
       }
+      const told = [...page.querySelectorAll("[data-said-part] [role=status]")].map((each) => each.textContent);
+      if (told.length) say(page, told.join(" ")); // an alert is read aloud when it comes; what was always a status is not
       if (answer.ok && form.dataset.keep === undefined) form.reset();
     });
   } catch {
