@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from difflib import ndiff
 from itertools import permutations
 
 import pytest
@@ -39,7 +40,8 @@ def told_in(customer: Customer, events: list[Event]) -> Final:
 
 def assert_the_same(found: Final, expected: Final, order: list[Event]) -> None:
     names = "\n".join(f"    {event['id'][-6:]} {event['type']}" for event in order)
-    assert str(found) == str(expected), f"in another order:\n{names}"
+    differences = [line for line in ndiff(str(expected).splitlines(), str(found).splitlines()) if line[0] in "-+"]
+    assert not differences, "\n".join([*differences, "in another order:", names])
 
 
 @pytest.mark.parametrize("default", [True, False], ids=["from the free plan", "from nothing"])
