@@ -1,7 +1,7 @@
 """
 Which period of a price follows which.
 
-Boundary n is the anchor + n periods of ``count`` intervals, always from the anchor: one of the 31st comes back to it after February.
+Boundary n is the anchor + n periods of ``count`` intervals, always from the anchor: the 31st comes back after February.
 """
 
 from __future__ import annotations

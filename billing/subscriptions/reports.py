@@ -15,6 +15,7 @@ from billing.entitlements.plan_state import move_period_end, note_schedule
 from billing.models import AssignmentProviderDetail, BillingEvent, PlanAssignment, ProviderSubscription
 from billing.models.assignments import AssignmentSource, AssignmentStatus
 from billing.models.events import EventStatus, EventType
+from billing.subscriptions.course import Stretch, stretch_of
 from billing.subscriptions.moving import Rows, because_of, catch_up, enter, expect, lock
 from billing.subscriptions.reported import Course, Fact, Report, Standing, course_of, plan_of
 from billing.subscriptions.writing import PLAN_ASSIGNED, PLAN_TERMS_CHANGED, Terms, note
@@ -128,14 +129,20 @@ def _note_standing(rows: Rows, current: PlanAssignment, course: Course, terms: T
     if changed:
         current.updated_at = now
         current.save(update_fields=[*changed, "updated_at"])
+    expected = None if rows.upcoming is None else stretch_of(rows.upcoming)
     touched = expect(rows, course.then, now=now)
     if touched:
-        is_told = course.then is not None and course.then.plan.pk != current.plan_id
+        is_told = _leaves(current, expected) or _leaves(current, course.then)
         note_schedule(rows.entity_id, touched, now=now, quietly=not is_told)
     if "period_end_at" in changed:
         move_period_end(current, now=now)
     if changed:
         note(PLAN_TERMS_CHANGED, current, terms, now=now, replaces=None)
+
+
+def _leaves(current: PlanAssignment, then: Stretch | None) -> bool:
+    """Whether what follows is no renewal."""
+    return then is not None and (then.is_nothing or then.plan.pk != current.plan_id)
 
 
 def _keep(rows: Rows, report: Report, course: Course, *, now: datetime) -> None:

@@ -1,6 +1,8 @@
 """Plans that go on by themselves: period by period, whoever looks first, and however late."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -37,6 +39,7 @@ from tests.subscriptions.reporting import (
 pytestmark = pytest.mark.django_db
 
 INTERNAL = AssignmentSource.INTERNAL
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -176,6 +179,29 @@ def test_a_renewal_that_changes_nothing_is_told_to_nobody(entity: BillableEntity
     assert (before.granted_amount, before.consumed_amount) == (100, 80)
     seen: list[Passed] = let_pass(P3)
     assert seen == []
+
+
+def test_browsers_hear_of_changes_and_not_of_what_is_known(
+    entity: BillableEntity, presses: Definition, django_capture_on_commit_callbacks: Any
+) -> None:
+    pro, top = sold_plan("pro", grants={presses: 100}), sold_plan("max", amount=2900, grants={presses: 1000})
+    report(entity, reported(pro), now=P1)
+    press(entity, "in the same month", now=P2 - DAY)
+    promote_due(entity.pk, P2)
+    told = []
+
+    for deed in (
+        lambda: report(entity, reported(pro, P2, P3), now=P2 + HOUR),
+        lambda: report(entity, reported(pro, P2, P3, cancel_at_period_end=True), now=P2 + 2 * HOUR),
+        lambda: report(entity, reported(pro, P2, P3), now=P2 + 3 * HOUR),
+        lambda: report(entity, reported(top, P2, P3), now=P2 + 4 * HOUR),
+    ):
+        with mock.patch("realtime.publisher.publish") as publish:
+            with django_capture_on_commit_callbacks(execute=True):
+                deed()
+            told.append(publish.called)
+
+    assert told == [False, True, True, True]
 
 
 def test_a_renewal_grants_what_the_plan_says_by_then(entity: BillableEntity, presses: Definition) -> None:

@@ -182,7 +182,7 @@ def test_every_order_comes_to_the_same(world: World, name: str) -> None:
     assert wanted[-1] == []
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_repeating_some_of_them_changes_nothing(world: World, data: st.DataObject) -> None:
     deeds = story(world, data.draw(st.sampled_from(STORIES)))
