@@ -28,6 +28,8 @@ SWEEP_SECONDS = 15.0
 #: How long the layer may take over one word; beyond that it is away.
 BOUND_SECONDS = 1.0
 AGAIN_SECONDS = 1.0
+#: How long a client that subscribes is kept waiting for the layer, so that it misses nothing after the answer.
+SETTLE_SECONDS = 3.0
 #: Visitors whose standing is asked in one go.
 BATCH = 500
 DATABASE_THREADS = 4
@@ -74,6 +76,7 @@ class Hub:
         self._layer: Any = get_channel_layer()
         self._channel: str | None = None
         self._joining = asyncio.Lock()
+        self._why_not_joined = ""
         self._tasks: set[asyncio.Task[None]] = set()
 
     # --- life
@@ -113,12 +116,12 @@ class Hub:
         self.listeners.setdefault(group, set()).add(socket)
 
     async def settled(self, groups: Iterable[str]) -> None:
-        """Wait until the layer has ``groups``: a second at most, for when it is away it gets them later."""
+        """Wait until the layer has ``groups``, though not for long: when it is away it gets them as soon as it is back."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(BOUND_SECONDS):
+            async with asyncio.timeout(SETTLE_SECONDS):
                 for group in groups:
-                    if group not in self.joined:
-                        await self._join(group)
+                    while group not in self.joined and not await self._join(group):
+                        await asyncio.sleep(SETTLE_SECONDS / 30)
 
     def leave(self, group: str, socket: Listener) -> None:
         """At once for the socket; the layer is told later, for who leaves one page opens another."""
@@ -207,8 +210,10 @@ class Hub:
 
     async def _align(self) -> None:
         wanted = {publisher.CONTROL, *self.listeners} if self._channel is not None else set()
-        for group in wanted - self.joined:
+        missing = wanted - self.joined
+        for group in missing:
             if not await self._join(group):
+                telemetry.log.warning("groups_not_joined", number=len(missing), error=self._why_not_joined)
                 return
         for group in self.joined - wanted:
             await self._discard(group)
@@ -230,7 +235,7 @@ class Hub:
                 async with asyncio.timeout(BOUND_SECONDS):
                     await self._layer.group_add(group, self._channel)
             except Exception as error:
-                telemetry.log.warning("group_not_joined", group=group, error=repr(error))
+                self._why_not_joined = repr(error)
                 return False
             self.joined.add(group)
             return True

@@ -55,7 +55,7 @@ async def test_a_layer_that_is_away_does_not_keep_anybody_out_and_is_joined_when
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub, "AGAIN_SECONDS", 0.01)
-    monkeypatch.setattr(hub, "BOUND_SECONDS", 0.1)
+    monkeypatch.setattr(hub, "SETTLE_SECONDS", 0.1)
     house = hub.hub()
     real = house._layer
     await until(lambda: CONTROL in house.joined)
