@@ -19,7 +19,7 @@ PATH_LENGTH: Final = 1000
 PATH_RULE: Final = "Must be a path of this site, such as /w/acme/billing?paid=1."
 #: Visible ASCII: everything else is percent-encoded in an address.
 _VISIBLE: Final = re.compile(r"/[!-~]*")
-_CONTROL: Final = re.compile(r"[\x00-\x20\x7f-\x9f\\]")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
 #: An address that is still encoded after so many rounds hides something.
 _ROUNDS: Final = 3
 

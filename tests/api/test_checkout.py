@@ -101,6 +101,18 @@ def test_a_path_that_leads_elsewhere_is_refused_by_name(
 
 
 @pytest.mark.parametrize(
+    "path", ["/", "/w/acme/billing?paid=1#top", "/a%20b/%C3%A4", "/done?next=https%3A%2F%2Felse.example/x"]
+)
+def test_a_path_of_this_site_is_kept_as_it_is(admin: APIClient, stripe: Scripted, path: str) -> None:
+    pack()
+
+    answer = post(admin, productCode="pack", successPath=path)
+
+    assert answer.status_code == 201
+    assert stripe.calls[0][1].success_url == f"http://testserver{path}"
+
+
+@pytest.mark.parametrize(
     "said",
     [
         {},
