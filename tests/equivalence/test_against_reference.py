@@ -124,6 +124,7 @@ FAULTS: dict[str, tuple[Any, str, Any]] = {
     "units that become free pay nothing": (spending, "settle", nothing_is_settled),
     "a late use costs a top-up nothing": (late, "move_elsewhere", nothing_moves_elsewhere),
     "an ended grant's lot stays open": (grants, "_close_lot", the_first_grant_stays_open),
+    "a new grant's end is no boundary": (grants, "_note_boundaries", the_first_grant_stays_open),
     "a release forgets what the lot paid": (adjusting._Scene, "paid", what_was_paid_is_forgotten),
     "a dispute freezes nothing": (adjusting, "_freeze", no_freeze_is_counted),
 }
