@@ -64,18 +64,6 @@ def tiles(
     yield _worker(backlog, now=now)
     yield _boundaries(backlog, now=now)
     yield _ledger(request, events, now=now)
-    failed = len(events.failed)
-    newest = f"The newest {at(events.failed[0].at)}." if failed else "Nothing waits to be replayed."
-    word = f"{failed}{' or more' if failed == overview.EVENTS else ''} failed" if failed else "none failed"
-    path = f"{reverse('admin:billing_billingevent_changelist')}?status__exact=failed"
-    may = request.user.has_perm("billing.view_billingevent")
-    yield Tile(
-        title="Events",
-        word=word,
-        sentence=newest,
-        tone="bad" if failed else "good",
-        path=path if may and failed else "",
-    )
     yield _webhooks(request, backlog, now=now)
     yield _purchases(request, backlog)
     yield _counted(projected)

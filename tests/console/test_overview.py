@@ -102,7 +102,8 @@ def test_an_empty_installation_is_told_so(operator: Client) -> None:
         "Nobody is near a limit.",
         "Nothing was refused in 14 days.",
         "never verified",
-        "none failed",
+        "none waits",
+        "none flagged",
         "none due",
     ):
         assert sentence in said
@@ -243,13 +244,13 @@ def test_whoever_may_see_balances_sees_it_and_nobody_else(now: datetime) -> None
 def test_links_and_errors_are_for_those_who_may_follow_and_read_them(now: datetime) -> None:
     entity = customer()
     near(entity, PressesFactory(), now)
-    insert(BillingEvent, status="failed", error_text="The card of Alice was refused.")
+    insert(BillingEvent, event_type="webhook", status="failed", error_text="The card of Alice was refused.")
 
     page = signed_in(staff("billing.view_balance")).get("/admin/")
 
     assert f"billableentity/{entity.pk}".encode() not in page.content
     assert b"card of Alice" not in page.content
-    assert b"1 failed" in page.content
+    assert b"1 given up" in page.content
 
 
 def test_names_are_written_as_text(operator: Client, now: datetime) -> None:
