@@ -59,6 +59,12 @@ class LimitationAnswer(serializers.Serializer[Any]):
     windowEndAt = InstantField(source="window_end_at", allow_null=True)
     lastRecomputedAt = InstantField(source="last_recomputed_at", allow_null=True)
     version = serializers.IntegerField(help_text="Rises with every write; 0 where nothing was written yet.")
+    alertThresholds = serializers.ListField(
+        source="alert_thresholds", child=serializers.IntegerField(), help_text="Percents of what is granted."
+    )
+    alertLevel = serializers.IntegerField(
+        source="alert_level", allow_null=True, help_text="The highest of them that use has reached."
+    )
 
 
 class LimitationsAnswer(serializers.Serializer[Any]):

@@ -37,7 +37,11 @@ from mozaiks.kit.errors import Invalid
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limitation:
-    """One limit of a subject. Amounts in units; None is unlimited (granted, effective, hard limit)."""
+    """
+    One limit of a subject. Amounts in units; None is unlimited (granted, effective, hard limit).
+
+    ``alert_level`` is the highest of ``alert_thresholds`` (percents of what is granted) that use has reached; None below all.
+    """
 
     definition_id: int
     code: str
@@ -60,6 +64,8 @@ class Limitation:
     window_end_at: datetime | None
     last_recomputed_at: datetime | None
     version: int
+    alert_thresholds: tuple[int, ...] = ()
+    alert_level: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,7 +153,16 @@ def view_of(allowance: Allowance) -> Limitation:
         window_end_at=None if rolling else row.window_end_at,
         last_recomputed_at=row.last_recomputed_at if row.version else None,
         version=row.version,
+        alert_thresholds=info.alert_thresholds,
+        alert_level=alert_level(info.alert_thresholds, used=row.consumed_amount, granted=row.granted_amount),
     )
+
+
+def alert_level(thresholds: Iterable[int], *, used: int, granted: int | None) -> int | None:
+    """The highest percent that ``used`` units of ``granted`` have reached; nothing used, or unlimited, reaches none."""
+    if granted is None or used <= 0:
+        return None
+    return max((percent for percent in thresholds if used * 100 >= percent * granted), default=None)
 
 
 def _read(subject_id: int) -> tuple[dict[int, rows.Row], list[DefinitionInfo]]:

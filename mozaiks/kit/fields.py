@@ -49,7 +49,7 @@ def presenter(kind: type[serializers.Serializer[Any]]) -> Callable[[Any], dict[s
     """
     A function that gives what ``kind(obj).data`` gives, in a fraction of the time.
 
-    For serializers that read attributes and nothing else: instants and nested serializers are converted, everything else
+    For serializers that read attributes and nothing else: instants, lists and nested serializers are converted, everything else
     goes out as it is. The serializer stays the one place that says what is on the wire.
     """
     parts = [(name, attrgetter(field.source or name), _convert(field)) for name, field in kind().fields.items()]
@@ -67,6 +67,8 @@ def _convert(field: serializers.Field[Any, Any, Any, Any]) -> Convert | None:
         return lambda values: [each(value) for value in values]
     if isinstance(field, serializers.Serializer):
         return _unless_none(presenter(type(field)))
+    if isinstance(field, serializers.ListField):
+        return list
     if isinstance(field, InstantField):
         return _unless_none(utc_z)
     return None

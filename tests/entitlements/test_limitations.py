@@ -10,7 +10,7 @@ from billing.engine.types import GrantKind
 from billing.entitlements import capabilities
 from billing.entitlements.balances import recompute
 from billing.entitlements.holds import hold
-from billing.entitlements.limitations import Limitation, check, resolve_effective_limitations
+from billing.entitlements.limitations import Limitation, alert_level, check, resolve_effective_limitations
 from billing.errors import LimitExceeded
 from billing.models import Balance, BillableEntity, Definition, OpenLot
 from mozaiks.kit.errors import Invalid
@@ -210,3 +210,24 @@ def test_a_check_and_the_use_after_it_agree() -> None:
         except LimitExceeded:
             used = False
         assert decision.allowed is used
+
+
+def test_a_limit_says_which_of_its_thresholds_is_reached() -> None:
+    definition = PressesFactory(alert_thresholds=[50, 80, 100])
+    entity = GrantFactory(definition=definition, amount=10).subject
+    recompute(entity, now=NOON)
+    levels = [seen(entity, PRESSES).alert_level]
+
+    for number in range(10):
+        press(entity, f"press {number}")
+        levels.append(seen(entity, PRESSES).alert_level)
+
+    assert levels == [None, None, None, None, None, 50, 50, 50, 80, 80, 100]
+    assert seen(entity, PRESSES).alert_thresholds == (50, 80, 100)
+
+
+@pytest.mark.parametrize(
+    ("used", "granted", "level"), [(5, None, None), (0, 0, None), (1, 0, 100), (799, 1000, None), (800, 1000, 80)]
+)
+def test_the_level_of_no_limit_of_none_and_just_below(used: int, granted: int | None, level: int | None) -> None:
+    assert alert_level((80, 100), used=used, granted=granted) == level

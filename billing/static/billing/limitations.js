@@ -39,6 +39,8 @@
  * @property {string | null} windowEndAt
  * @property {string | null} lastRecomputedAt
  * @property {number} version
+ * @property {number[]} alertThresholds         percents of what is granted
+ * @property {number | null} alertLevel         the highest of them that use has reached
  *
  * @typedef {{billableEntity: Record<string, any>, generatedAt: string, stale: boolean, limitations: Limitation[]}} Limitations
  *
