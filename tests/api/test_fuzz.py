@@ -25,6 +25,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from billing.payments import by_hand
 from billing.payments.connectors import choosing
 from mozaiks.kit.errors import NotFound
 from mozaiks.workspaces import tokens
@@ -32,6 +33,7 @@ from tests import NOON
 from tests.api.routes import rows
 from tests.api.world import INTERNAL_KEY, World
 from tests.payments.scripted import Scripted
+from tests.payments.support import Refunding
 
 SEED = int(os.environ.get("MOZAIKS_FUZZ_SEED", "20260221"))
 REQUESTS = int(os.environ.get("MOZAIKS_FUZZ", "300"))
@@ -104,6 +106,20 @@ def test_in_a_workspace_nothing_breaks(case: Any, token: str) -> None:
 @lightly
 def test_with_any_header_nothing_breaks(case: Any, token: str) -> None:
     case.headers = {"Authorization": f"Bearer {token}", **(case.headers or {})}
+
+    case.validate_response(case.call(), checks=CHECKS)
+
+
+@schema.include(path_regex="^/api/console/").parametrize()
+@seed(SEED)
+@lightly
+def test_to_an_operator_nothing_breaks(case: Any, token: str, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever else asks stands outside: these doors answer others with one sentence."""
+    harmless = Refunding(name="mock")
+    monkeypatch.setattr(by_hand, "connector_named", lambda provider: harmless)
+    operators = tokens.issue(world.people["operator"], name="fuzz", now=NOON)[1]
+    case.headers = only(case.headers, "Idempotency-Key") | {"Authorization": f"Bearer {operators}"}
+    case.cookies = {}
 
     case.validate_response(case.call(), checks=CHECKS)
 

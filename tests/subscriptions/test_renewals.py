@@ -190,15 +190,15 @@ def test_browsers_hear_of_changes_and_not_of_what_is_known(
     promote_due(entity.pk, P2)
     told = []
 
-    for deed in (
-        lambda: report(entity, reported(pro, P2, P3), now=P2 + HOUR),
-        lambda: report(entity, reported(pro, P2, P3, cancel_at_period_end=True), now=P2 + 2 * HOUR),
-        lambda: report(entity, reported(pro, P2, P3), now=P2 + 3 * HOUR),
-        lambda: report(entity, reported(top, P2, P3), now=P2 + 4 * HOUR),
+    for hours, news in (
+        (1, reported(pro, P2, P3)),
+        (2, reported(pro, P2, P3, cancel_at_period_end=True)),
+        (3, reported(pro, P2, P3)),
+        (4, reported(top, P2, P3)),
     ):
         with mock.patch("realtime.publisher.publish") as publish:
             with django_capture_on_commit_callbacks(execute=True):
-                deed()
+                report(entity, news, now=P2 + hours * HOUR)
             told.append(publish.called)
 
     assert told == [False, True, True, True]
