@@ -40,7 +40,7 @@ REQUESTS = int(os.environ.get("MOZAIKS_FUZZ", "300"))
 
 schema = schemathesis.openapi.from_wsgi("/api/schema", get_wsgi_application())
 OPERATIONS = sum(1 for _ in schema.get_all_operations())
-# Two tests for every operation.
+# Two tests for every operation; those of the console have a third.
 EXAMPLES = max(1, REQUESTS // OPERATIONS // 2)
 CHECKS = (
     not_a_server_error,
