@@ -20,7 +20,7 @@ from billing.api.subject import write_subject
 from billing.models import BillableEntity, CheckoutSession
 from billing.models.checkouts import CheckoutStatus
 from billing.payments import checkout
-from billing.payments.checkout import Wanted
+from billing.payments.checkout import MOST_PIECES, Wanted
 from billing.payments.connectors import choosing
 from billing.payments.connectors.base import Ability
 from billing.payments.customers import require_ability, require_customer
@@ -31,7 +31,6 @@ from mozaiks.kit.fields import InstantField, TextField, WholeNumberField
 from mozaiks.workspaces.models import User
 
 CODE_LENGTH = 120
-MOST_PIECES = 999
 #: The refusals of doors that call a provider.
 PROVIDER_FAILURES = WRITE_FAILURES | {
     409: OpenApiResponse(

@@ -21,7 +21,7 @@ from billing.models import BillableEntity
 from billing.pages.reading import Change, deciding
 from billing.pages.workspace import entity_of
 from billing.payments import checkout, plan_changes
-from billing.payments.checkout import Wanted
+from billing.payments.checkout import MOST_PIECES, Wanted
 from billing.payments.connectors import choosing
 from billing.payments.connectors.base import PaymentConnector
 from billing.payments.idempotency import Answer
@@ -32,7 +32,7 @@ from billing.subscriptions.looking import Subscription
 from billing.subscriptions.scheduling import cancel_scheduled
 from mozaiks.kit.clock import now
 from mozaiks.kit.commands import Command
-from mozaiks.kit.errors import Failure
+from mozaiks.kit.errors import Failure, Invalid
 from mozaiks.kit.pages import command_of_form, new_key, page
 from mozaiks.kit.times import spoken
 from mozaiks.workspaces import access, pages
@@ -89,16 +89,26 @@ def buy(request: HttpRequest, slug: str) -> HttpResponse:
     workspace, entity = _managed(request, slug, now=at)
     try:
         product = checkout.product_for_sale(request.POST.get("product", ""))
+        quantity = _quantity(request.POST.get("quantity", "1"))
+        said = {"product": product.code, "quantity": quantity, "entity": entity.pk}
         opened = checkout.open_checkout(
             entity,
-            Wanted(product=product, **_ways(request, slug)),
+            Wanted(product=product, quantity=quantity, **_ways(request, slug)),
             connector=choosing.connector(),
-            operation_key=f"page:{_command(request, {'product': product.code, 'entity': entity.pk}).operation_key}",
+            operation_key=f"page:{_command(request, said).operation_key}",
             now=at,
         )
     except Failure as refused:
         return _refused(request, slug, refused)
     return _to_pay(request, workspace, opened.checkout_url)
+
+
+def _quantity(text: str) -> int:
+    """:raises Invalid: not a whole number of 1 to the most that one checkout may be for."""
+    if text.isascii() and text.isdecimal() and len(text) <= len(str(MOST_PIECES)) and 1 <= int(text) <= MOST_PIECES:
+        return int(text)
+    rule = f"The quantity must be a whole number from 1 to {MOST_PIECES}."
+    raise Invalid(rule, field_errors={"quantity": [rule]})
 
 
 def _managed(request: HttpRequest, slug: str, *, now: datetime) -> tuple[Workspace, BillableEntity]:

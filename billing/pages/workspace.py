@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 
 from billing.models import BillableEntity
 from billing.pages.reading import BillingPage
+from billing.payments.checkout import MOST_PIECES
 from billing.payments.timeline import read_timeline
 from mozaiks.kit.clock import now
 from mozaiks.kit.pages import new_key, page, part_of
@@ -31,6 +32,7 @@ def billing_page(request: HttpRequest, slug: str) -> HttpResponse:
     entity = entity_of(workspace, now=at)
     may_manage = BILLING_MANAGE in access.permissions_of(request.user, workspace)
     shown = {"page": BillingPage(entity, now=at, may_manage=may_manage), "workspace": workspace, "key": new_key()}
+    shown["most_pieces"] = MOST_PIECES
     part = part_of(request, PARTS)
     if part is not None:
         return render(request, part, shown)

@@ -35,6 +35,9 @@ from billing.payments.sessions import LIFETIME, call_provider, look_again, move,
 from mozaiks.kit.db import requires_transaction, run_in_transaction
 from mozaiks.kit.times import utc_z
 
+#: How many of a product one checkout may be for.
+MOST_PIECES = 999
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wanted:

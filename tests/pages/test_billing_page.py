@@ -196,6 +196,22 @@ def test_what_is_not_there_cannot_be_bought(owner: Reader) -> None:
     assert "There is no such product." in words(response.content.decode())
 
 
+def test_several_are_bought_at_once(owner: Reader, more: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    sold_at("http://testserver/pay/cs_1", monkeypatch)
+
+    owner.client.post(f"{PAGE}/buy", {"product": "ten", "quantity": "2"})
+
+    assert CheckoutSession.objects.get().quantity == 2
+
+
+@pytest.mark.parametrize("quantity", ["0", "-1", "1.5", "²", "", "1000", "9" * 30])
+def test_a_quantity_is_a_whole_number_within_bounds(owner: Reader, more: None, quantity: str) -> None:
+    response = owner.client.post(f"{PAGE}/buy", {"product": "ten", "quantity": quantity}, follow=True)
+
+    assert "The quantity must be a whole number from 1 to 999." in words(response.content.decode())
+    assert not CheckoutSession.objects.exists()
+
+
 def test_who_may_only_look_buys_nothing(viewer: Reader, more: None) -> None:
     response = viewer.client.post(f"{PAGE}/buy", {"product": "ten"})
 
