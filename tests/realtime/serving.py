@@ -74,7 +74,7 @@ class Server:
             "DJANGO_SETTINGS_MODULE": "tests.settings",
             "TEST_DATABASE_URL": database_url(),
             "TEST_REDIS_URL": self.redis_url,
-            "TEST_RUN": "town",  # names the channels: servers of one town speak of the same
+            "TEST_RUN": settings.RUN,  # names the channels: whoever publishes here is heard there
             "BILLING_EMBEDDED_WORKER": "false",
             "REALTIME_ALLOWED_ORIGINS": ORIGIN,
             "PYTHONPATH": str(ROOT),
