@@ -201,6 +201,7 @@ class Migration(migrations.Migration):
                 ("answered_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
+                "verbose_name": "stored answer",
                 "db_table": "billing_request_idempotency",
             },
         ),

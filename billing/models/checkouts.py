@@ -122,6 +122,7 @@ class RequestIdempotency(models.Model):
 
     class Meta:
         db_table = "billing_request_idempotency"
+        verbose_name = "stored answer"
         indexes = [models.Index(name="billing_request_idempotency_age", fields=["created_at"])]
         constraints = [
             models.UniqueConstraint(name="billing_request_idempotency_uniq", fields=["billable_entity", "key"]),

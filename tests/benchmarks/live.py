@@ -4,7 +4,7 @@ How long it is until what one browser does is seen in another: ``python -m tests
 A whole site is served as `make run` serves it. One window archives a project and brings it back; in another the page of billing
 is open. Measured is the time between the request and the moment the other page's number has changed, by the clock of the machine
 both run on: the commit lies in between, so that commit to browser is less. ``TEST_DATABASE_URL`` and ``TEST_REDIS_URL`` put real
-servers behind the site (an empty database, named in the first).
+servers behind the site (an empty database, named in the first); ``--servers 2`` gives each browser a process of its own.
 """
 
 from __future__ import annotations
@@ -65,14 +65,17 @@ async ({ team, samples }) => {
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.live", description=__doc__)
     parser.add_argument("--samples", type=int, default=100)
+    parser.add_argument(
+        "--servers", type=int, default=1, help="processes that serve; the browsers are at the first and the last"
+    )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         database = os.environ.get("TEST_DATABASE_URL", f"sqlite:///{Path(name) / 'site.sqlite3'}")
-        with served(Path(name), database) as site, sync_playwright() as playwright:
+        with served(Path(name), database, servers=given.servers) as site, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(FLAGS))
             team = site.team()
-            alice = enter(browser.new_page(base_url=site.url), "alice", "/")
-            bob = enter(browser.new_page(base_url=site.url), "bob", f"/w/{team}/billing")
+            alice = enter(browser.new_page(base_url=site.urls[0]), "alice", "/")
+            bob = enter(browser.new_page(base_url=site.urls[-1]), "bob", f"/w/{team}/billing")
             expect(bob.locator("[data-live-page]")).to_have_attribute("data-line", "open")
             bob.wait_for_timeout(1000)
             bob.evaluate(WATCH)

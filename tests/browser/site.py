@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 from urllib.error import URLError
 
 import pytest
@@ -46,19 +47,23 @@ for number in range({TEAMS}):
 
 @dataclass
 class Site:
-    """Where it is. ``team()`` is the slug of a workspace nobody has used yet."""
+    """Where it is, at each of its servers. ``team()`` is the slug of a workspace nobody has used yet."""
 
-    url: str
+    urls: list[str]
     teams: list[str] = field(default_factory=lambda: [f"team-{number}" for number in range(TEAMS)])
+
+    @property
+    def url(self) -> str:
+        return self.urls[0]
 
     def team(self) -> str:
         return self.teams.pop()
 
 
 @contextmanager
-def served(folder: Path, database: str) -> Iterator[Site]:
-    """The site at ``database``, an empty one, for as long as the block lasts."""
-    port = _free_port()
+def served(folder: Path, database: str, *, servers: int = 1) -> Iterator[Site]:
+    """The site at ``database``, an empty one, for as long as the block lasts; several servers want a Redis between them."""
+    ports = [_free_port() for _ in range(servers)]
     environment = {
         **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
         "PYTHONPATH": str(ROOT),
@@ -70,23 +75,28 @@ def served(folder: Path, database: str) -> Iterator[Site]:
         # What plays Stripe remembers beside a SQLite file; beside a server it would be in the developer's own folder.
         "BILLING_FAKE_PROVIDER": "true" if database.startswith("sqlite") else "false",
         "REDIS_URL": os.environ.get("TEST_REDIS_URL", ""),
-        "REDIS_PREFIX": f"mozaiks-site-{port}",
-        "PORT": str(port),
+        "REDIS_PREFIX": f"mozaiks-site-{ports[0]}",
     }
     for command in (["migrate", "--verbosity", "0"], ["load_demo"], ["shell", "--no-imports", "-c", PREPARE]):
         subprocess.run(
             [sys.executable, "manage.py", *command], cwd=ROOT, env=environment, check=True, capture_output=True
         )
+    urls = [f"http://127.0.0.1:{port}" for port in ports]
     with (folder / "serve.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "manage.py", "serve"], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
-        )
+        processes = [_serve(environment | {"PORT": str(port)}, log) for port in ports]
         try:
-            _wait_for(f"http://127.0.0.1:{port}/health", process)
-            yield Site(url=f"http://127.0.0.1:{port}")
+            for url, process in zip(urls, processes, strict=True):
+                _wait_for(f"{url}/health", process)
+            yield Site(urls=urls)
         finally:
-            process.terminate()
-            process.wait(timeout=PATIENCE_SECONDS)
+            for process in processes:
+                process.terminate()
+                process.wait(timeout=PATIENCE_SECONDS)
+
+
+def _serve(environment: dict[str, str], log: IO[str]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "manage.py", "serve"]
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
 
 
 def _free_port() -> int:
