@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -31,6 +31,7 @@ from billing.models import (
     PurchaseAdjustment,
 )
 from billing.models.checkouts import CheckoutPurpose
+from billing.payments.connectors.base import ProviderError
 from billing.payments.connectors.choosing import connector
 from billing.payments.fake.customers import FAILS_LATER, WORKS
 from billing.subscriptions.assignments import assign
@@ -150,9 +151,10 @@ def _change(price: str, *, at_period_end: bool) -> Callable[[Customer], None]:
     def act(customer: Customer, subscription_id: str) -> None:
         found = customer.subscription
         if found is not None and found["status"] == "active":
-            connector().change_plan(
-                subscription_id, f"price_{price}", at_period_end=at_period_end, operation_key=customer._key
-            )
+            with suppress(ProviderError):  # a card that is declined buys no dearer plan, and nothing changes
+                connector().change_plan(
+                    subscription_id, f"price_{price}", at_period_end=at_period_end, operation_key=customer._key
+                )
 
     return _on_subscription(act)
 
