@@ -10,13 +10,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from billing.engine.types import EnforcementMode, GrantKind
-from billing.entitlements import boundaries, leases
-from billing.entitlements.boundaries import refresh_due_limitations_for_subject, roll, roll_due
+from billing.engine.types import EnforcementMode
+from billing.entitlements import boundaries
+from billing.entitlements.boundaries import refresh_due_limitations_for_subject, roll_due
 from billing.entitlements.holds import hold
-from billing.entitlements.resolvers import forget_definitions
-from billing.errors import LimitExceeded
-from billing.models import Allocation, Balance, BillableEntity, Definition, Hold, HoldEvent, OpenLot, PlanAssignment
+from billing.models import Allocation, Definition, Hold, HoldEvent, OpenLot, PlanAssignment
 from billing.models.assignments import AssignmentSource, AssignmentStatus
 from billing.subscriptions.assignments import assign
 from billing.subscriptions.scheduling import schedule
@@ -33,7 +31,7 @@ from tests.gadgets.factories import (
     PulsesFactory,
     ReadingsFactory,
 )
-from tests.gadgets.limits import CHARGE, PULSE, READ
+from tests.gadgets.limits import CHARGE, PULSE
 from tests.gadgets.services import charge, press, take_place
 
 DAY = timedelta(days=1)
@@ -140,121 +138,6 @@ def test_a_boundary_nobody_can_see_is_passed_and_not_told() -> None:
     assert rolled.visible == ()
 
 
-# --- windows ---------------------------------------------------------------------------------------------------
-
-
-def test_the_end_of_a_month_is_told_once_and_opens_nothing() -> None:
-    grant = GrantFactory(of_plan=True, amount=10)
-    press(grant.subject, "february", amount=4)
-
-    seen = let_pass(MARCH + DAY)
-    again = let_pass(APRIL + DAY)
-
-    assert (codes(seen), again) == ([grant.definition.code], [])
-    row = Balance.objects.get()
-    assert (row.closed_at, row.next_change_at, row.last_event_at) == (None, None, MARCH - MILLISECOND)
-    assert row.consumed_amount == 4
-
-
-@pytest.mark.parametrize("works", [False, True], ids=["without a worker", "with a worker"])
-def test_whoever_comes_after_the_end_of_a_month_finds_a_full_one(works: bool) -> None:
-    entity = BillableEntityFactory()
-    GrantFactory(subject=entity, of_plan=True, amount=100)
-    GrantFactory(subject=entity, kind=GrantKind.TOPUP, amount=50)
-    press(entity, "february", amount=120)
-    if works:
-        let_pass(MARCH)
-
-    reading = read(entity, PressesFactory(), MARCH + DAY)
-    press(entity, "march", amount=30, now=MARCH + DAY)
-
-    assert (reading.granted_amount, reading.consumed_amount, reading.effective_amount) == (130, 0, 130)
-    assert (reading.window_start_at, reading.next_change_at) == (MARCH, APRIL)
-    assert numbers(entity, PressesFactory()) == Numbers(130, 30, 100)
-    assert [row.window_start_at.month for row in Balance.objects.order_by("window_start_at")] == [2, 3]
-
-
-def test_a_grant_that_ends_with_the_month_is_gone_with_it() -> None:
-    entity = BillableEntityFactory()
-    GrantFactory(subject=entity, of_plan=True, amount=10, expires_at=MARCH)
-    GrantFactory(subject=entity, kind=GrantKind.TOPUP, amount=5)
-
-    let_pass(MARCH)
-    press(entity, "march", amount=5, now=MARCH)
-
-    with pytest.raises(LimitExceeded):
-        press(entity, "more", now=MARCH)
-
-
-def test_a_grant_that_ends_in_a_month_nobody_has_used_opens_it_and_is_told() -> None:
-    grant = GrantFactory(of_plan=True, amount=10, expires_at=MARCH + 10 * DAY)
-    let_pass(MARCH)
-    assert balance_of(grant.subject, grant.definition).next_change_at == MARCH + 10 * DAY
-
-    seen = let_pass(MARCH + 10 * DAY)
-
-    assert codes(seen) == [grant.definition.code]
-    assert numbers(grant.subject, grant.definition) == Numbers(0, 0, 0)
-    assert balance_of(grant.subject, grant.definition).next_change_at == APRIL
-
-
-def test_a_late_use_finds_its_month_although_it_was_told_to_be_over() -> None:
-    grant = GrantFactory(of_plan=True, amount=10)
-    press(grant.subject, "february", amount=4)
-    let_pass(MARCH)
-
-    press(grant.subject, "late", amount=6, now=MARCH + DAY, occurred_at=NOON)
-
-    assert list(Balance.objects.order_by("window_start_at").values_list("consumed_amount", flat=True)) == [10, 0]
-
-
-def test_overage_of_a_month_is_settled_within_it_though_it_is_over() -> None:
-    definition = PressesFactory(enforcement_mode=EnforcementMode.SOFT_WARN)
-    grant = GrantFactory(definition=definition, amount=3, effective_at=NOON + DAY, recorded_at=NOON)
-    press(grant.subject, "too much", amount=5)
-
-    let_pass(MARCH)
-    press(grant.subject, "march", now=MARCH)
-
-    settlement = Allocation.objects.get(consumption_id__isnull=True)
-    assert (settlement.amount, settlement.window_start_at.month) == (3, 2)
-    february = Balance.objects.get(closed_at__isnull=False)
-    assert (february.overage_amount, february.consumed_amount) == (2, 5)
-
-
-def test_a_month_counted_from_the_31st_rests_at_its_own_end() -> None:
-    started = datetime(2026, 1, 31, 10, 15, tzinfo=UTC)
-    definition, entity, plan = ReadingsFactory(), BillableEntityFactory(), PlanFactory()
-    PlanTemplateFactory(plan=plan, definition=definition, amount=10)
-    assign(entity, plan, source=AssignmentSource.INTERNAL, now=started)
-    press(entity, "first", capability=READ, now=started)
-    end = datetime(2026, 2, 28, 10, 15, tzinfo=UTC)
-
-    early, on_time = let_pass(end - MILLISECOND), let_pass(end)
-
-    assert (codes(early), codes(on_time)) == ([], [definition.code])
-    after = read(entity, definition, end + 2 * DAY)
-    assert (after.consumed_amount, after.window_start_at) == (0, end)
-    assert after.window_end_at == datetime(2026, 3, 31, 10, 15, tzinfo=UTC)
-
-
-def test_uses_leave_a_rolling_day_one_by_one() -> None:
-    grant = GrantFactory(definition=PulsesFactory(), of_plan=True, amount=10)
-    other = GrantFactory(definition=PulsesFactory(), of_plan=True, amount=10)
-    press(grant.subject, "first", amount=6, capability=PULSE)
-    press(grant.subject, "second", amount=4, capability=PULSE, now=NOON + timedelta(hours=6))
-    press(other.subject, "third", amount=1, capability=PULSE, now=NOON + timedelta(hours=1))
-
-    first, then = let_pass(NOON + DAY), let_pass(NOON + DAY + timedelta(hours=2))
-
-    assert ([each.subject_id for each in first], [each.subject_id for each in then]) == (
-        [grant.subject_id],
-        [other.subject_id],
-    )
-    assert numbers(grant.subject, grant.definition) == Numbers(10, 4, 6)
-    assert balance_of(grant.subject, grant.definition).next_change_at == NOON + timedelta(hours=30)
-
-
 # --- holds and plans -------------------------------------------------------------------------------------------
 
 
@@ -352,139 +235,3 @@ def test_a_subject_is_brought_to_the_present_alone() -> None:
 
     assert [each.subject_id for each in passed] == [grants[0].subject_id]
     assert len(let_pass(NOON + DAY)) == 1
-
-
-# --- retired, failing, leased ----------------------------------------------------------------------------------
-
-
-def retire(definition: Definition, *, active: bool = False) -> None:
-    definition.is_active = active
-    definition.updated_at += timedelta(seconds=1)
-    definition.save()
-    forget_definitions()
-
-
-def test_what_was_retired_is_left_alone_and_blocks_nobody() -> None:
-    retired = GrantFactory(definition=CreditsFactory(), expires_at=NOON + DAY)
-    GrantFactory(expires_at=NOON + DAY)
-    retire(retired.definition)
-
-    seen = let_pass(NOON + DAY)
-
-    assert codes(seen) == [PressesFactory().code]
-    assert balance_of(retired.subject, retired.definition).next_change_at is None
-
-
-def test_what_comes_back_is_looked_at_again() -> None:
-    grant = GrantFactory(definition=CreditsFactory(), amount=100, expires_at=NOON + DAY)
-    retire(grant.definition)
-    let_pass(NOON + DAY)
-
-    retire(grant.definition, active=True)
-
-    assert read(grant.subject, grant.definition, NOON + 2 * DAY).effective_amount == 0
-    with pytest.raises(LimitExceeded):
-        charge(grant.subject, 1, now=NOON + 2 * DAY)
-
-
-def poison(entity: BillableEntity) -> None:
-    """Its row cannot be rolled: what its grant is of is a word nobody knows."""
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE billing_entitlement_open_lots SET pool = 'venom' WHERE subject_id = %s", [entity.pk])
-
-
-def heal(entity: BillableEntity) -> None:
-    OpenLot.objects.filter(subject=entity).update(pool=None)
-
-
-def test_a_row_that_fails_is_put_off_and_the_others_go_on() -> None:
-    grants = GrantFactory.create_batch(4, definition=CreditsFactory(), expires_at=NOON + DAY)
-    bad = grants[1]
-    poison(bad.subject)
-
-    rolled = roll_due(now=NOON + DAY)
-
-    row = balance_of(bad.subject, bad.definition)
-    assert (rolled.taken, len(rolled.passed), rolled.put_off) == (4, 3, 1)
-    assert (row.attempts, row.retry_at, row.lease_token) == (1, NOON + DAY + leases.FIRST_PAUSE, None)
-    heal(bad.subject)
-
-
-def test_it_is_tried_again_later_and_later() -> None:
-    grant = GrantFactory(definition=CreditsFactory(), expires_at=NOON + DAY)
-    poison(grant.subject)
-    now, pauses = NOON + DAY, []
-
-    for _ in range(9):
-        assert roll_due(now=now).put_off == 1
-        assert roll_due(now=now).taken == 0
-        retry_at = balance_of(grant.subject, grant.definition).retry_at
-        assert retry_at is not None
-        pauses.append((retry_at - now).total_seconds())
-        now = retry_at
-    heal(grant.subject)
-    let_pass(now)
-
-    row = balance_of(grant.subject, grant.definition)
-    assert pauses == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]
-    assert (row.attempts, row.retry_at, row.effective_amount) == (0, None, 0)
-
-
-def test_a_row_that_is_leased_is_left_to_who_has_it_until_the_lease_runs_out() -> None:
-    GrantFactory(definition=CreditsFactory(), expires_at=NOON + DAY)
-    now = NOON + DAY
-    leases.lease_due(now=now, limit=10, duration=timedelta(seconds=60))
-
-    early = roll_due(now=now + timedelta(seconds=59))
-    late = roll_due(now=now + timedelta(seconds=60))
-
-    assert (early.taken, len(late.passed)) == (0, 1)
-
-
-def test_a_worker_that_overslept_leaves_the_rows_to_who_has_them_now() -> None:
-    grant = GrantFactory(definition=CreditsFactory(), expires_at=NOON + DAY)
-    now, minute = NOON + DAY, timedelta(seconds=60)
-    stalled = leases.lease_due(now=now, limit=10, duration=minute)
-    taken_over = leases.lease_due(now=now + minute, limit=10, duration=minute)
-
-    rolled = roll(stalled, now=now)
-
-    assert rolled.passed == ()
-    assert balance_of(grant.subject, grant.definition).lease_token == taken_over.token
-    assert len(roll(taken_over, now=now + minute).passed) == 1
-    assert roll(stalled, now=now).passed == ()
-
-
-def test_a_row_is_written_only_under_the_lease_it_was_taken_with() -> None:
-    """The compare in the statement itself: what a second node would meet that does not see our row locks."""
-    from mozaiks.kit.db import run_in_transaction
-
-    grant = GrantFactory(definition=CreditsFactory(), expires_at=NOON + DAY)
-    lease = leases.lease_due(now=NOON + DAY, limit=10, duration=timedelta(seconds=60))
-    stored = balance_of(grant.subject, grant.definition)
-
-    def write(token: str) -> None:
-        (allowance,) = leases.lock(lease.fresh, lease.token, now=NOON + DAY)
-        allowance.row.version = 77
-        leases.save([allowance.row], token, now=NOON + DAY)
-
-    run_in_transaction(lambda: write("of somebody else"))
-
-    after = balance_of(grant.subject, grant.definition)
-    assert (after.version, after.lease_token) == (stored.version, lease.token)
-    run_in_transaction(lambda: write(lease.token))
-    assert balance_of(grant.subject, grant.definition).version == 77
-
-
-def test_a_use_between_lease_and_work_has_done_the_work() -> None:
-    grant = GrantFactory(definition=CreditsFactory(), amount=100, expires_at=NOON + DAY)
-    other = GrantFactory(subject=grant.subject, definition=grant.definition, amount=50)
-    lease = leases.lease_due(now=NOON + DAY, limit=10, duration=timedelta(seconds=60))
-    charge(grant.subject, 1, now=NOON + DAY)
-
-    rolled = roll(lease, now=NOON + DAY)
-
-    assert (rolled.taken, rolled.passed) == (1, ())
-    assert numbers(other.subject, other.definition) == Numbers(50, 1, 49)

@@ -11,8 +11,9 @@ import pytest
 
 from tests.entitlements.proof import assert_no_difference
 from tests.gadgets.limits import CREDITS
+from tests.payments.ends import Final
 from tests.payments.provider import Provider, provider  # noqa: F401 - a fixture
-from tests.payments.told import DAY, Customer, Event, Final, customer_at, live, tell, tell_late, undone
+from tests.payments.told import DAY, Customer, Event, customer_at, live, tell, tell_late, undone
 
 pytestmark = pytest.mark.django_db
 
