@@ -12,8 +12,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.api.console.doors import PAGES, page_of
 from billing.api.doors import FAILURES, SELECTORS, BillingView
+from billing.api.paging import PAGES, page_of
 from billing.api.subject import read_subject
 from billing.models import Purchase, PurchaseAdjustment
 from billing.models.purchases import PurchaseAction, PurchaseActionStatus, PurchaseKind, PurchaseStatus

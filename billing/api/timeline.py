@@ -12,14 +12,13 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.api.console.doors import number_of
 from billing.api.doors import FAILURES, SELECTORS, BillingView
+from billing.api.paging import MOST_ON_A_PAGE, PAGE_SIZE, number_of
 from billing.api.subject import read_subject
 from billing.payments.timeline import Topic, read_timeline
 from mozaiks.kit.clock import now
 from mozaiks.kit.fields import InstantField, presenter
 
-PAGE_SIZE, MOST_ON_A_PAGE = 50, 100
 SIZE = OpenApiParameter(
     "pageSize",
     {"type": "integer", "minimum": 1, "maximum": MOST_ON_A_PAGE, "default": PAGE_SIZE},

@@ -8,9 +8,10 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.api.console.doors import LIST_FAILURES, PAGES, ConsoleView, page_of, permissions_for
+from billing.api.console.doors import LIST_FAILURES, ConsoleView, permissions_for
 from billing.api.console.plans import TAGS
 from billing.api.console.shapes import CatalogDefinitionPage
+from billing.api.paging import PAGES, page_of
 from billing.catalog.wire import definition_item
 from billing.models import Definition
 from mozaiks.kit.times import utc_z

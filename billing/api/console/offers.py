@@ -11,7 +11,8 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.api.console.doors import ConsoleView, body_of, page_of, refuse_other_code
+from billing.api.console.doors import ConsoleView, body_of, refuse_other_code
+from billing.api.paging import page_of
 from billing.catalog.publishing import OMITTED
 from billing.catalog.templates import BY_CODE
 from billing.catalog.wire import ENTITLEMENTS, Wire

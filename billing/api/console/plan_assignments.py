@@ -16,7 +16,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.api.console.doors import LIST_FAILURES, PAGES, ConsoleView, page_of
+from billing.api.console.doors import LIST_FAILURES, ConsoleView
 from billing.api.console.entries import ConsoleAssignment, ConsoleAssignmentPage, present_assignment
 from billing.api.console.filters import BY_ENTITY, among, any_text, entity_of, text_of, word_of
 from billing.api.console.once import (
@@ -30,6 +30,7 @@ from billing.api.console.once import (
     said_in,
 )
 from billing.api.keyed import keyed_command_of
+from billing.api.paging import PAGES, page_of
 from billing.entitlements.manual import ByHand
 from billing.errors import PlanAssignmentNotFound
 from billing.models import BillableEntity, Plan, PlanAssignment

@@ -6,10 +6,11 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema, extend_schema_view
 
-from billing.api.console.doors import LIST_FAILURES, PAGES, READ_FAILURES, WRITE_FAILURES, permissions_for
+from billing.api.console.doors import LIST_FAILURES, READ_FAILURES, WRITE_FAILURES, permissions_for
 from billing.api.console.offers import Kind, OffersView, OfferView
 from billing.api.console.shapes import CatalogProduct, CatalogProductChange, CatalogProductNew, CatalogProductPage
 from billing.api.doors import FAILURES
+from billing.api.paging import PAGES
 from billing.catalog.publishing import publish_product
 from billing.catalog.templates import product_entry
 from billing.catalog.wire import PRODUCT, product_item

@@ -13,7 +13,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.api.console.doors import LIST_FAILURES, PAGES, ConsoleView, page_of
+from billing.api.console.doors import LIST_FAILURES, ConsoleView
 from billing.api.console.entries import (
     ConsoleAdjustment,
     ConsolePurchase,
@@ -24,6 +24,7 @@ from billing.api.console.entries import (
 from billing.api.console.filters import BY_ENTITY, YesOrNo, among, any_text, entity_of, text_of, word_of
 from billing.api.console.once import DEED_FAILURES, KEY, PROVIDER_FAILURES, Reasoned, by_of, said_in
 from billing.api.keyed import keyed_command_of
+from billing.api.paging import PAGES, page_of
 from billing.entitlements.manual import ByHand
 from billing.errors import PurchaseNotFound
 from billing.models import Purchase, PurchaseAdjustment

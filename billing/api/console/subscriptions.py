@@ -12,12 +12,13 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.api.console.doors import LIST_FAILURES, PAGES, ConsoleView, page_of
+from billing.api.console.doors import LIST_FAILURES, ConsoleView
 from billing.api.console.entries import ConsoleSubscription, ConsoleSubscriptionPage, present_subscription
 from billing.api.console.filters import BY_ENTITY, any_text, entity_of, text_of
 from billing.api.console.once import KEY, PROVIDER_FAILURES, Reasoned, by_of, replied, said_in
 from billing.api.console.plan_assignments import When, plan_called
 from billing.api.keyed import keyed_command_of
+from billing.api.paging import PAGES, page_of
 from billing.errors import BillingDependencyConflict, SubscriptionNotFound
 from billing.models import AssignmentProviderDetail, BillableEntity, ProviderSubscription
 from billing.models.assignments import AssignmentStatus
